@@ -1,0 +1,1 @@
+"""Converters from publishers' raw files to RecBole atomic files, one module a source."""

@@ -1,0 +1,18 @@
+"""Mends what RecBole 1.2.1 lacks on the current stack; each part says which RecBole line it answers.
+
+:func:`install` is idempotent and does not depend on whether RecBole was imported before or after this package.
+"""
+
+
+
+def install() -> None:
+    """Mend RecBole in this process."""
+    from recbole_llmdistill.compat import warning_filters
+
+    warning_filters.install()  # before RecBole is imported, which warns already
+    from recbole_llmdistill.compat import anomaly_detection
+
+    anomaly_detection.install()
+    from recbole_llmdistill.compat import checkpoints
+
+    checkpoints.install()

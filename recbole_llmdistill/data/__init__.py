@@ -1,0 +1,1 @@
+"""Sequences and profiles as RecBole data sets."""

@@ -1,0 +1,199 @@
+"""RecBole's sequential data set with rows cut on demand, and its training part as whole sequences.
+
+RecBole (``SequentialDataset.data_augmentation``) writes out one padded prefix per interaction. Here a row is a pair
+of indices into the interactions sorted by user and time; the padded lists are gathered when a batch asks for them.
+RecBole's own code still filters, orders and splits these rows, so the split is RecBole's for every ``eval_args``.
+"""
+
+import numpy as np
+import torch
+from recbole.data.dataset import SequentialDataset
+from recbole.data.interaction import Interaction
+
+from recbole_llmdistill.data.windows import Windows, cut_windows
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.fingerprint import fingerprint_interactions
+
+# Column of the rows: index of the row's target among the sorted interactions. It never reaches a batch.
+TARGET_INDEX = "distillation_target_index"
+# Column of the rows: index of the first interaction of the row's user.
+FIRST_INDEX = "distillation_first_index"
+
+
+class DistillationDataset(SequentialDataset):
+    """Data set of the distilled models; ``config["train_sequences"]`` chooses how the training part is read.
+
+    ``prefix``: one row a training target, field by field what RecBole's :class:`SequentialDataset` gives.
+    ``whole``: one row a window of a user's training history (:func:`~recbole_llmdistill.data.windows.cut_windows`).
+    Validation and test parts always have RecBole's rows.
+    """
+
+    windows: Windows | None = None
+
+    def data_augmentation(self) -> None:
+        """Make RecBole's rows, as indices; the counterpart of RecBole's method of this name, without its lists."""
+        self._aug_presets()
+        self._check_field("uid_field", "time_field")
+        self.sort(by=[self.uid_field, self.time_field], ascending=True)
+        self.sorted_interactions: Interaction = self.inter_feat
+        users = self.inter_feat[self.uid_field].numpy()
+        is_first = np.append(True, users[1:] != users[:-1])
+        first = np.maximum.accumulate(np.where(is_first, np.arange(len(users)), 0))
+        target = np.flatnonzero(~is_first)
+        rows = self.inter_feat[target]
+        length = np.minimum(target - first[target], self.max_item_list_len)
+        rows.update(
+            Interaction(
+                {
+                    self.item_list_length_field: torch.from_numpy(length),
+                    TARGET_INDEX: torch.from_numpy(target),
+                    FIRST_INDEX: torch.from_numpy(first[target]),
+                }
+            )
+        )
+        self.inter_feat = rows
+
+    def build(self) -> list["DistillationDataset"]:
+        """Training, validation and test part, split by RecBole."""
+        whole = self.config["train_sequences"] == "whole"
+        if whole and self.benchmark_filename_list is not None:
+            raise InputError(
+                "train_sequences: 'whole' cannot be used with benchmark_filename, whose files hold ready-made "
+                "prefixes; set train_sequences=prefix"
+            )
+        train, valid, test = super().build()
+        if whole:
+            train.windows = train._cut_training_windows()
+        return [train, valid, test]
+
+    def _cut_training_windows(self) -> Windows:
+        raise NotImplementedError
+
+    def _training_range_of_users(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of each user with a training target: index of the first interaction, and of the last training target."""
+        first = self.inter_feat[FIRST_INDEX].numpy()
+        user_first, user = np.unique(first, return_inverse=True)
+        last_target = np.zeros_like(user_first)
+        np.maximum.at(last_target, user, self.inter_feat[TARGET_INDEX].numpy())
+        return user_first, last_target
+
+    def __len__(self) -> int:
+        return len(self.inter_feat) if self.windows is None else len(self.windows)
+
+    def __getitem__(self, index, join: bool = True) -> Interaction:
+        if self.windows is not None:
+            batch = self._window_batch(index)
+        elif self.benchmark_filename_list is not None:
+            batch = self.inter_feat[index]
+        else:
+            batch = self._prefix_batch(index)
+        return self.join(batch) if join else batch
+
+    def _prefix_batch(self, index) -> Interaction:
+        """RecBole's rows: each target with the padded lists of the interactions before it."""
+        rows = self.inter_feat[index]
+        target = torch.as_tensor(rows[TARGET_INDEX])
+        length = torch.as_tensor(rows[self.item_list_length_field])
+        columns = {name: rows[name] for name in rows.columns if name not in (TARGET_INDEX, FIRST_INDEX)}
+        position, real = self._positions(target - length, length)
+        for field in self.sorted_interactions.columns:
+            if field != self.uid_field and field in columns:
+                columns[getattr(self, f"{field}_list_field")] = self._gather(field, position, real)
+        return Interaction(columns)
+
+    def _window_batch(self, index) -> Interaction:
+        raise NotImplementedError
+
+    def _positions(self, start: torch.Tensor, length: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Indices ``[batch, max_item_list_len]`` of consecutive interactions, and which of them are real."""
+        offset = torch.arange(self.max_item_list_len)
+        real = offset < length.unsqueeze(-1)
+        return torch.where(real, start.unsqueeze(-1) + offset, 0), real
+
+    def _gather(self, field: str, position: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        values = self.sorted_interactions[field][position]
+        return values * real.view(real.shape + (1,) * (values.dim() - real.dim())).to(values.dtype)
+
+    def inter_matrix(self, form: str = "coo", value_field: str | None = None):
+        """Sparse user-item matrix of this part; RecBole's method finds each user's first item in the prefix lists."""
+        with_first = self.inter_feat[self.item_list_length_field] == 1
+        index = torch.cat([self.inter_feat[TARGET_INDEX], self.inter_feat[FIRST_INDEX][with_first]])
+        return self._create_sparse_matrix(
+            self.sorted_interactions[index], self.uid_field, self.iid_field, form, value_field
+        )
+
+    def training_interactions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens of the user and the item of every interaction that training sees, targets and context alike.
+
+        To be called on the training part that :meth:`build` returns. Profiles may be written from these alone.
+        """
+        if self.benchmark_filename_list is not None:
+            rows = self.inter_feat[self.inter_feat[self.item_list_length_field] == 1]
+            users = torch.cat([self.inter_feat[self.uid_field], rows[self.uid_field]])
+            items = torch.cat([self.inter_feat[self.iid_field], rows[self.item_id_list_field][:, 0]])
+        else:
+            first, last = self._training_range_of_users()
+            counts = last + 1 - first
+            index = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+            users = self.sorted_interactions[self.uid_field][index]
+            items = self.sorted_interactions[self.iid_field][index]
+        return self.id2token(self.uid_field, users.numpy()), self.id2token(self.iid_field, items.numpy())
+
+    def training_fingerprint(self) -> str:
+        """Fingerprint of :meth:`training_interactions`, for the manifest of profiles."""
+        return fingerprint_interactions(*self.training_interactions())
+
+
+class CausalSequenceDataset(DistillationDataset):
+    """Windows for next-item models: the loss is taken at every position that has a training target after it."""
+
+    @property
+    def target_list_field(self) -> str:
+        """Column ``[batch, max_item_list_len]``: the item that follows each position, 0 where no loss is taken."""
+        return target_list_field(self.config)
+
+    def _cut_training_windows(self) -> Windows:
+        first, last_target = self._training_range_of_users()
+        self.is_target = torch.zeros(len(self.sorted_interactions), dtype=torch.bool)
+        self.is_target[self.inter_feat[TARGET_INDEX]] = True
+        # A window's inputs end one before its last target. Half of it is context: less than that starves the
+        # first counted positions, more of it costs time without a gain.
+        return cut_windows(first, last_target, self.max_item_list_len, max(1, self.max_item_list_len // 2))
+
+    def _window_batch(self, index) -> Interaction:
+        start, end = torch.from_numpy(self.windows.start[index]), torch.from_numpy(self.windows.end[index])
+        counts_from = torch.from_numpy(self.windows.counts_from[index])
+        position, real = self._positions(start, end - start)
+        counted = real & (position >= counts_from.unsqueeze(-1)) & self.is_target[position + 1]
+        return Interaction(
+            {
+                self.uid_field: self.sorted_interactions[self.uid_field][start],
+                self.item_id_list_field: self._gather(self.iid_field, position, real),
+                self.item_list_length_field: end - start,
+                self.target_list_field: self._gather(self.iid_field, position + 1, counted),
+            }
+        )
+
+
+class MaskedSequenceDataset(DistillationDataset):
+    """Windows for masked-item models: every training item of a user, to be masked by the model."""
+
+    def _cut_training_windows(self) -> Windows:
+        first, last_target = self._training_range_of_users()
+        return cut_windows(first, last_target + 1, self.max_item_list_len, max(1, self.max_item_list_len // 2))
+
+    def _window_batch(self, index) -> Interaction:
+        start, end = torch.from_numpy(self.windows.start[index]), torch.from_numpy(self.windows.end[index])
+        position, real = self._positions(start, end - start)
+        return Interaction(
+            {
+                self.uid_field: self.sorted_interactions[self.uid_field][start],
+                self.item_id_list_field: self._gather(self.iid_field, position, real),
+                self.item_list_length_field: end - start,
+            }
+        )
+
+
+def target_list_field(config) -> str:
+    """Name of the column of targets in a batch of causal windows."""
+    return config["ITEM_ID_FIELD"] + "_target" + config["LIST_SUFFIX"]

@@ -1,0 +1,123 @@
+"""Profiles of a data set's users: aligned by user token, checked against the training split."""
+
+import json
+from dataclasses import dataclass
+from logging import getLogger
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recbole_llmdistill.data.dataset import DistillationDataset
+from recbole_llmdistill.data.profile_file import ProfileTable, read_profile_file
+from recbole_llmdistill.data.profile_lookup import MANIFEST, find_profile_file
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.settings import DistillationSettings
+
+
+@dataclass(frozen=True)
+class UserProfiles:
+    """Profile vectors in the order of RecBole's user ids.
+
+    Attributes:
+        vectors: ``[n_users, K, D]`` float32, zero where ``present`` is false; row 0 is RecBole's padding user.
+        present: ``[n_users, K]`` bool.
+    """
+
+    vectors: torch.Tensor
+    present: torch.Tensor
+
+    def standardized(self) -> "UserProfiles":
+        """Centred over the profiles that exist, then scaled to a root mean square of 1 over all their elements.
+
+        One scale for all dimensions keeps distances between users in proportion.
+        """
+        existing = self.vectors[self.present]
+        centred = existing - existing.mean(dim=0)
+        scale = centred.square().mean().sqrt()
+        vectors = torch.zeros_like(self.vectors)
+        vectors[self.present] = centred / scale if scale > 0 else centred
+        return UserProfiles(vectors, self.present)
+
+    def shuffled(self, seed: int) -> "UserProfiles":
+        """The control: the same profiles dealt out anew among the users who have one (all K of a user stay together)."""
+        holders = self.present.any(dim=1).nonzero().squeeze(1)
+        dealt = holders[torch.randperm(len(holders), generator=torch.Generator().manual_seed(seed))]
+        vectors, present = self.vectors.clone(), self.present.clone()
+        vectors[holders], present[holders] = self.vectors[dealt], self.present[dealt]
+        return UserProfiles(vectors, present)
+
+
+def load_user_profiles(training_part: DistillationDataset, settings: DistillationSettings) -> UserProfiles:
+    """Find, read, check and align the profiles for a training run.
+
+    Args:
+        training_part: the training part of a built data set, whose users the profiles describe.
+        settings: the run's settings; ``profile_*`` are used.
+
+    Raises:
+        InputError: no file, an unusable file, profiles of another split, or too few training users covered.
+    """
+    path = find_profile_file(training_part.config)
+    check_split(path, training_part, settings.profile_split_check)
+    profiles = align(read_profile_file(path), training_part, settings.profile_min_coverage)
+    if settings.profile_control == "shuffled":
+        profiles = profiles.shuffled(training_part.config["seed"])
+    return profiles.standardized() if settings.profile_standardize else profiles
+
+
+def align(table: ProfileTable, training_part: DistillationDataset, min_coverage: float) -> UserProfiles:
+    """Put each user's vectors at the user's RecBole id; users unknown to the data set are counted and left out."""
+    token2id = training_part.field2token_id[training_part.uid_field]
+    ids = np.array([token2id.get(token, 0) for token in table.user_tokens])  # 0, the padding user, means unknown
+    known = ids > 0
+    n_users, (_, n_profiles, dimension) = training_part.user_num, table.vectors.shape
+    vectors = torch.zeros(n_users, n_profiles, dimension)
+    present = torch.zeros(n_users, n_profiles, dtype=torch.bool)
+    vectors[ids[known]] = torch.from_numpy(table.vectors[known])
+    present[ids[known]] = torch.from_numpy(table.present[known])
+
+    training_users = training_part.inter_feat[training_part.uid_field].unique()
+    covered = int(present[training_users].any(dim=1).sum())
+    unknown = int((~known).sum())
+    getLogger().info(
+        f"Profiles: {table.path} ({n_profiles} a user, {dimension} dimensions) cover {covered} of "
+        f"{len(training_users)} training users"
+        + (f"; {unknown} profiles of users unknown to the data set are ignored" if unknown else "")
+    )
+    if covered < min_coverage * len(training_users):
+        raise InputError(
+            f"{table.path}: profiles cover {covered} of {len(training_users)} training users "
+            f"({covered / len(training_users):.1%}; {unknown} of its {len(ids)} users are unknown to the data set), "
+            f"less than profile_min_coverage={min_coverage}; check that the user ids are those of the .inter file, "
+            "make the missing profiles, or lower profile_min_coverage"
+        )
+    return UserProfiles(vectors, present)
+
+
+def check_split(path: Path, training_part: DistillationDataset, mode: str) -> None:
+    """Compare the fingerprint in the manifest beside ``path`` with that of the training split (``mode``: error, warn, off)."""
+    if mode == "off":
+        return
+    manifest = path.parent / MANIFEST
+    if not manifest.is_file():
+        getLogger().warning(
+            f"{path} has no {MANIFEST} beside it: it cannot be checked that these profiles were written from the "
+            "training split alone (profile_split_check=off silences this)"
+        )
+        return
+    try:
+        written_from = json.loads(manifest.read_text(encoding="utf-8"))["training_fingerprint"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise InputError(f"{manifest}: no training_fingerprint can be read from it ({error!r})") from error
+    if written_from == training_part.training_fingerprint():
+        return
+    message = (
+        f"{path}: these profiles were written from another training split than this run's (fingerprint "
+        f"{str(written_from)[:19]}... in {manifest.name}, {training_part.training_fingerprint()[:19]}... here), so they may "
+        "have seen validation or test items; use the data, filters and eval_args they were made with, make them "
+        "anew, or set profile_split_check=warn"
+    )
+    if mode == "error":
+        raise InputError(message)
+    getLogger().warning(message)

@@ -1,0 +1,1 @@
+"""The distilled models and the distillation head that they share."""

@@ -1,0 +1,141 @@
+"""What every distilled model shares: the total loss, the stages, and a state dict without the head."""
+
+from typing import Any
+
+import torch
+from recbole.data.interaction import Interaction
+from torch import nn
+
+from recbole_llmdistill.data.profiles import UserProfiles
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.model.distillation_head import DistillationHead
+from recbole_llmdistill.model.fast_layers import use_fast_layers
+from recbole_llmdistill.model.hidden_states import hidden_states
+from recbole_llmdistill.model.training_report import TrainingReport
+from recbole_llmdistill.settings import DistillationSettings
+
+_HEAD = "distillation_head"
+
+
+class DistillationModel:
+    """Mixin for a RecBole sequential model with a transformer encoder ``trm_encoder``.
+
+    Put it before the base model: ``class SASRecDistill(DistillationModel, SASRec)``. While it distils
+    (:meth:`begin_distillation` to :meth:`end_distillation`) the loss is
+
+        alpha * beta * L_distil + (1 - alpha) * L_rec
+
+    and L_rec alone otherwise. The head is no part of ``state_dict()``, which therefore equals the base model's.
+
+    Args:
+        config: RecBole config with the keys of :class:`DistillationSettings`.
+        dataset: training part of a built RecBole data set.
+
+    Raises:
+        InputError: a value is not allowed, or the layer does not exist.
+    """
+
+    def __init__(self, config, dataset) -> None:
+        super().__init__(config, dataset)
+        self.settings = DistillationSettings.from_config(config)
+        self.distillation_layer = resolve_layer(self.settings.distill_layer, self.n_layers)
+        self.distillation_head: DistillationHead | None = None
+        self.distilling = False
+        self.report = TrainingReport()
+        use_fast_layers(self)
+
+    @classmethod
+    def adapt_config(cls, config: dict[str, Any]) -> None:
+        """Set, in RecBole's final config, what follows from our keys; refuse what cannot be served.
+
+        Raises:
+            InputError: whole sequences with a pairwise loss, or a layer that does not exist.
+        """
+        resolve_layer(config["distill_layer"], config["n_layers"])
+        if config["train_sequences"] == "whole" and config["loss_type"] != "CE":
+            raise InputError(
+                f"loss_type={config['loss_type']!r} samples negatives for one target a row, which whole-sequence "
+                "training does not have; set loss_type=CE, or train_sequences=prefix"
+            )
+
+    def begin_distillation(self, profiles: UserProfiles) -> list[nn.Parameter]:
+        """Enter stage one: make the head (unless there is one) and add its loss from now on.
+
+        Returns:
+            The head's parameters if it was made now, for the optimizer.
+        """
+        self.distilling = True
+        if self.distillation_head is not None:
+            return []
+        device = next(self.parameters()).device
+        self.distillation_head = DistillationHead(self.settings, profiles, self.hidden_size).to(device)
+        return list(self.distillation_head.parameters())
+
+    def end_distillation(self) -> None:
+        """Enter stage two: L_rec alone."""
+        self.distilling = False
+
+    def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
+        """Total loss of a training batch, a scalar."""
+        with hidden_states(self.trm_encoder) as states:
+            if self.settings.train_sequences == "whole":
+                recommendation_loss = self.whole_sequence_loss(interaction, states)
+            else:
+                recommendation_loss = super().calculate_loss(interaction)
+        self.report.add(recommendation_loss=recommendation_loss)
+        if not self.distilling:
+            return recommendation_loss
+        real = interaction[self.ITEM_SEQ] != 0
+        return self._with_distillation(
+            recommendation_loss, states[self.distillation_layer], real, interaction[self.USER_ID]
+        )
+
+    def whole_sequence_loss(self, interaction: Interaction, states: list[torch.Tensor]) -> torch.Tensor:
+        """L_rec of a batch of windows, the mean over its targets; runs the encoder, which fills ``states``."""
+        raise NotImplementedError
+
+    def _with_distillation(
+        self, recommendation_loss: torch.Tensor, states: torch.Tensor, real: torch.Tensor, users: torch.Tensor
+    ) -> torch.Tensor:
+        alpha = self.settings.distill_alpha
+        distillation = self.distillation_head(states, real, users)
+        if distillation is None:
+            return (1 - alpha) * recommendation_loss
+        beta = self._beta(recommendation_loss.detach(), distillation.loss.detach())
+        self.report.add(distillation_loss=distillation.loss, beta=beta, target_spread=distillation.target_spread)
+        return alpha * beta * distillation.loss + (1 - alpha) * recommendation_loss
+
+    def _beta(self, recommendation_loss: torch.Tensor, distillation_loss: torch.Tensor) -> torch.Tensor:
+        if not self.settings.distill_dynamic_beta:
+            return torch.ones_like(recommendation_loss)
+        ratio = recommendation_loss / distillation_loss.clamp(min=torch.finfo(distillation_loss.dtype).tiny)
+        return ratio.clamp(max=self.settings.distill_beta_cap)
+
+    def state_dict(self, *args, **kwargs) -> dict[str, torch.Tensor]:
+        """Weights of the recommender: exactly the base model's keys."""
+        state = super().state_dict(*args, **kwargs)
+        for key in [key for key in state if f"{_HEAD}." in key]:
+            del state[key]
+        return state
+
+    def load_state_dict(self, state_dict, strict: bool = True, **kwargs):
+        """Load the recommender's weights; those of the head, if there is one, stay as they are."""
+        head, self.distillation_head = self.distillation_head, None
+        try:
+            return super().load_state_dict(state_dict, strict=strict, **kwargs)
+        finally:
+            self.distillation_head = head
+
+
+def resolve_layer(layer: int, n_layers: int) -> int:
+    """Index of a layer counted from 0, where negative numbers count from the last.
+
+    Raises:
+        InputError: there is no such layer.
+    """
+    if not isinstance(layer, int) or not -n_layers <= layer < n_layers:
+        raise InputError(
+            f"distill_layer={layer!r}: this model has n_layers={n_layers}, so allowed are 0 to {n_layers - 1}, "
+            f"or -{n_layers} to -1 counted from the last"
+        )
+    return layer % n_layers

@@ -1,0 +1,57 @@
+"""Layers that compute what RecBole's do in training, faster on a CPU; outside training they are RecBole's own.
+
+Neither holds parameters, so checkpoints interchange with RecBole's models.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from recbole.model.layers import FeedForward
+from torch import nn
+from torch.nn import functional as F
+
+
+class ByteDropout(nn.Dropout):
+    """Dropout whose mask on a CPU is cut from random bytes.
+
+    PyTorch draws 32 random bits an element on a CPU, which takes longer than the matrix products around it. Here
+    NumPy's SFC64 gives 8 bits an element, independent of each other, seeded from PyTorch's generator at each call. The
+    share kept is a multiple of 1/256 (0.2 becomes 51/256 = 0.1992 dropped) and the scale is that share's inverse, so
+    the expectation is exact.
+    """
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        if not self.training or self.p == 0 or values.device.type != "cpu":
+            return super().forward(values)
+        kept = min(max(round((1 - self.p) * 256), 1), 256)
+        seed = int(torch.randint(2**63 - 1, ()))
+        words = np.random.SFC64(seed).random_raw(-(-values.numel() // 8))
+        random_bytes = torch.from_numpy(words.view(np.uint8)[: values.numel()]).view(values.shape)
+        mask = (random_bytes < kept if kept < 256 else torch.ones_like(random_bytes, dtype=torch.bool)).to(values.dtype)
+        return values * mask.mul_(256 / kept)
+
+
+class FusedGelu(nn.Module):
+    """PyTorch's one-kernel GELU in training; RecBole's formula, which rounds differently, outside it.
+
+    Args:
+        exact: RecBole's function (``FeedForward.gelu``), of the same mathematical value.
+    """
+
+    def __init__(self, exact: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.exact = exact
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return F.gelu(values) if self.training else self.exact(values)
+
+
+def use_fast_layers(model: nn.Module) -> None:
+    """Exchange the dropouts and GELUs inside ``model``, in place."""
+    for module in list(model.modules()):
+        if isinstance(module, FeedForward) and module.intermediate_act_fn == module.gelu:
+            module.intermediate_act_fn = FusedGelu(module.gelu)
+        for name, child in module.named_children():
+            if type(child) is nn.Dropout:
+                setattr(module, name, ByteDropout(child.p))

@@ -1,0 +1,94 @@
+"""Makes the distilled models known to RecBole: the one place that touches its look-ups.
+
+RecBole finds a model, its data set and its trainer by name: ``get_model`` imports
+``recbole.model.<kind>.<name in lower case>`` (utils.py 52), ``create_dataset`` asks ``recbole.data.dataset`` for
+``<name>Dataset`` (data/utils.py 38), ``get_trainer`` asks ``recbole.trainer`` for ``<name>Trainer`` (utils.py 96).
+Entries under these names are all it takes. Defaults have no such seam: ``Config`` reads yaml files below RecBole's own
+folder only (configurator.py 235), so two of its methods are extended; being methods of a class, the extension does not
+depend on who imported what first.
+"""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import recbole.data.dataset
+import recbole.model.sequential_recommender
+import recbole.trainer
+from recbole.config import Config
+from recbole.data.dataset import SequentialDataset
+from recbole.trainer import Trainer
+
+from recbole_llmdistill.data.dataset import CausalSequenceDataset, MaskedSequenceDataset
+from recbole_llmdistill.model.bert4recdistill import BERT4RecDistill
+from recbole_llmdistill.model.distillation_model import DistillationModel
+from recbole_llmdistill.model.sasrecdistill import SASRecDistill
+from recbole_llmdistill.resources import properties
+from recbole_llmdistill.settings import KEYS, DistillationSettings, check_keys
+from recbole_llmdistill.trainer import DistillationTrainer
+
+MODELS: dict[str, type] = {}
+"""Registered models by name."""
+
+
+def register() -> None:
+    """Register this package's models and defaults with RecBole; a second call changes nothing."""
+    register_model(SASRecDistill, CausalSequenceDataset)
+    register_model(BERT4RecDistill, MaskedSequenceDataset)
+    _extend(Config, "_load_internal_config_dict", _load_internal_config_dict)
+    _extend(Config, "_get_final_config_dict", _get_final_config_dict)
+
+
+def register_model(
+    model: type[DistillationModel], dataset: type[SequentialDataset], trainer: type[Trainer] = DistillationTrainer
+) -> None:
+    """Let RecBole find ``model`` by its class name, with its data set and trainer.
+
+    Args:
+        model: model class; its module becomes RecBole's module for that name.
+        dataset: data set class.
+        trainer: trainer class.
+    """
+    name = model.__name__
+    package = recbole.model.sequential_recommender
+    sys.modules[f"{package.__name__}.{name.lower()}"] = sys.modules[model.__module__]
+    setattr(package, name, model)
+    setattr(recbole.data.dataset, f"{name}Dataset", dataset)
+    setattr(recbole.trainer, f"{name}Trainer", trainer)
+    MODELS[name] = model
+
+
+def _extend(owner: type, method: str, extension: Callable) -> None:
+    original = getattr(owner, method)
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def extended(self, *args):
+        return extension(self, original, *args)
+
+    setattr(owner, method, extended)
+
+
+def _load_internal_config_dict(self: Config, original: Callable, model: str, model_class: type, dataset: str) -> None:
+    """After RecBole's own defaults, ours: of the model, of the data set, of a preset; all below any user's setting."""
+    original(self, model, model_class, dataset)
+    if (defaults := properties("model", f"{model}.yaml")).is_file():
+        self._update_internal_config_dict(defaults)
+        self.parameters["Distillation"] = list(KEYS)
+    if (defaults := properties("dataset", f"{dataset}.yaml")).is_file():
+        self.parameters["Dataset"] += self._update_internal_config_dict(defaults) or []
+    preset = self.external_config_dict.get("distill_preset")
+    if model in MODELS and preset and (defaults := properties("preset", f"{preset}.yaml")).is_file():
+        self._update_internal_config_dict(defaults)
+
+
+def _get_final_config_dict(self: Config, original: Callable) -> dict[str, Any]:
+    """RecBole's merged values, checked where they are ours."""
+    final = original(self)
+    if self.model in MODELS:
+        check_keys(final)
+        DistillationSettings.from_config(final)
+        MODELS[self.model].adapt_config(final)
+    return final

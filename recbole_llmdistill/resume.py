@@ -1,0 +1,54 @@
+"""What an exact continuation of an interrupted run needs besides weights: random states, and the same settings."""
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from recbole.config import Config
+from recbole.data.dataloader import TrainDataLoader
+
+from recbole_llmdistill.errors import InputError
+
+# Keys that may differ between an interrupted run and its continuation.
+_FREE_KEYS = {"distill_resume", "show_progress", "state", "device", "gpu_id", "data_path", "worker"}
+
+
+def random_states(train_data: TrainDataLoader) -> dict[str, Any]:
+    """States of all generators that training draws from, as plain values and tensors."""
+    name, keys, position, has_gauss, cached = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": (name, keys.tolist(), position, has_gauss, cached),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "loader": train_data.generator.get_state(),
+    }
+
+
+def restore_random_states(states: dict[str, Any], train_data: TrainDataLoader) -> None:
+    """Set all generators to ``states``, as :func:`random_states` gave them."""
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])
+    torch.set_rng_state(states["torch"].cpu())
+    if states["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
+    train_data.generator.set_state(states["loader"].cpu())
+
+
+def check_same_run(state: dict[str, Any], config: Config, file: str) -> None:
+    """Refuse to continue ``state`` under other settings, since the result would be neither run's.
+
+    Raises:
+        InputError: the file is no resume state, or settings differ; names them.
+    """
+    if not isinstance(state, dict) or "random_states" not in state:
+        raise InputError(f"distill_resume: {file} is no .resume file (a finished run's weights: distill_warm_start)")
+    then, now = state["config"].final_config_dict, config.final_config_dict
+    differing = [
+        f"{key}={then.get(key)!r} then, {now.get(key)!r} now"
+        for key in sorted(then.keys() | now.keys())
+        if key not in _FREE_KEYS and then.get(key) != now.get(key)
+    ]
+    if differing:
+        raise InputError(f"distill_resume: {file} is of a run with other settings: {'; '.join(differing)}")

@@ -1,0 +1,107 @@
+"""The keys that this package adds to RecBole's configuration, validated once.
+
+Their defaults stand, with comments, in ``properties/model/*.yaml``; RecBole merges yaml, dict and command line.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from recbole_llmdistill.errors import InputError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class DistillationSettings(BaseModel):
+    """Everything that can be set about distillation. Symbols are those of the paper (ECIR 2026) and of the README."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    distill_alpha: Share
+    """alpha, weight of the distillation loss in stage one; the recommendation loss has 1 - alpha. 0: plain model."""
+    distill_epochs: Annotated[float, Field(ge=0)]
+    """Length of stage one: a number of epochs, or below 1 a share of ``epochs``."""
+    distill_loss: Literal["mse", "rmse", "cosine", "contrastive"]
+    """L_distil between user representation and profile."""
+    distill_temperature: Annotated[float, Field(gt=0)]
+    """Temperature of the contrastive loss (InfoNCE)."""
+    distill_dynamic_beta: bool
+    """beta = L_rec / L_distil, both detached, instead of 1."""
+    distill_beta_cap: Annotated[float, Field(gt=0)]
+    """Upper bound of the dynamic beta."""
+    distill_bridge: Literal["up", "down", "none"]
+    """Which side is mapped to the other's size: up = U on the representation, down = T on the profile."""
+    distill_pooling: Literal["mean", "exponential", "attention", "last"]
+    """How the states of a sequence become one user representation."""
+    distill_pooling_gamma: float
+    """gamma of the exponential pooling, per position."""
+    distill_layer: int
+    """Layer k whose states are pooled, from 0; negative counts from the last."""
+    distill_warm_start: str | None
+    """Checkpoint whose weights training starts from (this package's or RecBole's own, of the base model)."""
+    distill_resume: str | None
+    """``.resume`` file of an interrupted run, to be continued exactly."""
+    distill_preset: Literal["paper"] | None
+    """Named set of defaults in ``properties/preset/``."""
+    profile_path: str | None
+    """File or folder of the profile vectors; unset: beside the data set, else those that the package ships."""
+    profile_min_coverage: Share
+    """Least share of training users that must have a profile."""
+    profile_split_check: Literal["error", "warn", "off"]
+    """What to do when profiles were written from another training split."""
+    profile_standardize: bool
+    """Centre the profile vectors and scale them to unit root mean square."""
+    profile_aggregation: Literal["mean", "attention"]
+    """How several profiles a user become one."""
+    profile_control: Literal["none", "shuffled"]
+    """``shuffled`` deals the profiles out anew among users: the control of every claim."""
+    train_sequences: Literal["whole", "prefix"]
+    """Training rows: whole windows of a history with a loss at every position, or RecBole's prefixes."""
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "DistillationSettings":
+        """Settings of a RecBole config (or of its ``final_config_dict``).
+
+        Raises:
+            InputError: a value is not allowed; the message names key, value and what is allowed.
+        """
+        try:
+            return cls(**{key: config[key] for key in cls.model_fields})
+        except ValidationError as error:
+            raise InputError("; ".join(_describe(problem) for problem in error.errors())) from error
+
+    def distillation_epochs(self, epochs: int) -> int:
+        """Epochs of stage one in a run of ``epochs``; none where ``distill_alpha`` is 0."""
+        if self.distill_alpha == 0:
+            return 0
+        return round(self.distill_epochs * epochs) if self.distill_epochs < 1 else round(self.distill_epochs)
+
+
+KEYS = tuple(DistillationSettings.model_fields)
+
+
+def check_keys(keys: Iterable[str]) -> None:
+    """Refuse a key that looks like one of ours and is none.
+
+    Raises:
+        InputError: with the nearest key.
+    """
+    for key in keys:
+        if key in KEYS:
+            continue
+        nearest = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.85)
+        if nearest or key.startswith(("distill_", "profile_")):
+            nearest = nearest or difflib.get_close_matches(key, KEYS, n=1, cutoff=0)
+            raise InputError(f"unknown key {key!r}: did you mean {nearest[0]!r}? Known keys: {', '.join(KEYS)}")
+
+
+def _describe(problem: Mapping[str, Any]) -> str:
+    key, value = problem["loc"][0], problem["input"]
+    text = f"{key}={value!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    if problem["type"] == "literal_error":
+        allowed = [word.strip("'") for word in problem["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+        nearest = difflib.get_close_matches(str(value), allowed, n=1)
+        text += f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return text

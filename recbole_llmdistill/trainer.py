@@ -1,0 +1,187 @@
+"""Training in two stages: distillation, then the recommendation loss alone."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import inf
+from pathlib import Path
+
+from recbole.data.dataloader import TrainDataLoader
+from recbole.trainer import Trainer
+from torch.nn.parallel import DistributedDataParallel
+
+from recbole_llmdistill.compat.checkpoints import read_checkpoint, write_checkpoint
+from recbole_llmdistill.data.profiles import load_user_profiles
+from recbole_llmdistill.model.distillation_model import DistillationModel
+from recbole_llmdistill.model.training_report import CollapseWatch
+from recbole_llmdistill.resume import check_same_run, random_states, restore_random_states
+
+
+class DistillationTrainer(Trainer):
+    """RecBole's trainer with a stage switch, a log of both losses, and exact resumption.
+
+    While stage one lasts (``epoch < distill_epochs``) early stopping cannot end the run, and its patience starts anew
+    at the switch. After every validation the whole state is written to ``<checkpoint>.resume``; a run that was killed
+    goes on from there with ``distill_resume`` and ends as it would have ended. A run that ends removes that file.
+
+    Args:
+        config: RecBole config.
+        model: a model with the distillation mixin.
+    """
+
+    def __init__(self, config, model: DistillationModel) -> None:
+        super().__init__(config, model)
+        self.settings = model.settings
+        self.distillation_epochs = self.settings.distillation_epochs(self.epochs)
+        self.patience = self.stopping_step
+        self.stale_at_switch = 0  # validations without a gain that stage one leaves behind
+        self.collapse_watch = CollapseWatch()
+        self.epoch_means: dict[str, float] = {}
+        if self.settings.distill_warm_start:
+            self._warm_start(self.settings.distill_warm_start)
+
+    @property
+    def resume_file(self) -> Path:
+        """Where the state of the unfinished run lies."""
+        return Path(self.saved_model_file).with_suffix(".resume")
+
+    def fit(
+        self,
+        train_data: TrainDataLoader,
+        valid_data=None,
+        verbose: bool = True,
+        saved: bool = True,
+        show_progress: bool = False,
+        callback_fn: Callable[[int, float], None] | None = None,
+    ):
+        """As RecBole's ``Trainer.fit``.
+
+        Raises:
+            InputError: the profiles are missing or unfit, or ``distill_resume`` is not a state of this run.
+        """
+        self._train_data, self._saved, self._validates = train_data, saved, bool(valid_data) and self.eval_step > 0
+        state = self._read_resume_state()
+        if self.start_epoch < self.distillation_epochs or (state and state["head"] is not None):
+            self._begin_distillation(train_data)
+        if state:
+            self._restore(state)
+        elif saved:
+            self.logger.info(f"If this run is interrupted, continue it with --distill_resume={self.resume_file}")
+
+        def after_validation(epoch: int, valid_score: float) -> None:
+            self._write_resume_state(epoch)
+            if callback_fn:
+                callback_fn(epoch, valid_score)
+
+        result = super().fit(train_data, valid_data, verbose, saved, show_progress, after_validation)
+        if self.model.distilling:
+            self._end_distillation()
+        if saved and self.config["local_rank"] == 0:
+            self.resume_file.unlink(missing_ok=True)
+        return result
+
+    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+        if self.model.distilling and epoch_idx >= self.distillation_epochs:
+            self._end_distillation()
+            self.stale_at_switch = self.cur_step
+            self.logger.info(f"Stage two from epoch {epoch_idx} on: recommendation loss alone")
+        if self.cur_step < self.stale_at_switch:  # there was a gain since the switch
+            self.stale_at_switch = 0
+        self.stopping_step = inf if self.model.distilling else self.patience + self.stale_at_switch
+        losses = super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)
+        self.epoch_means = self.model.report.take()
+        if warning := self.collapse_watch.warning(self.epoch_means, self.settings.distill_beta_cap):
+            self.logger.warning(warning)
+        return losses
+
+    def _begin_distillation(self, train_data: TrainDataLoader) -> None:
+        self.logger.info(f"Stage one until epoch {self.distillation_epochs - 1}: distillation from user profiles")
+        profiles = load_user_profiles(train_data._dataset, self.settings)
+        self.optimizer.add_param_group({"params": self.model.begin_distillation(profiles)})
+        if not self.config["single_spec"]:  # the wrapper made by RecBole does not know the head's parameters
+            self.distributed_model = DistributedDataParallel(self.model, device_ids=[self.config["local_rank"]])
+
+    def _end_distillation(self) -> None:
+        self._take_head_from_optimizer()
+        self.model.end_distillation()
+        if not self.config["single_spec"]:
+            self.distributed_model = DistributedDataParallel(self.model, device_ids=[self.config["local_rank"]])
+
+    def _take_head_from_optimizer(self):
+        group = self.optimizer.param_groups.pop()
+        return group, {p: self.optimizer.state.pop(p) for p in group["params"] if p in self.optimizer.state}
+
+    @contextmanager
+    def _recommender_alone(self) -> Iterator[None]:
+        """The optimizer without the head, which is no part of a checkpoint."""
+        if not self.model.distilling:
+            yield
+            return
+        group, state = self._take_head_from_optimizer()
+        try:
+            yield
+        finally:
+            self.optimizer.param_groups.append(group)
+            self.optimizer.state.update(state)
+
+    def _save_checkpoint(self, epoch, verbose=True, **kwargs) -> None:
+        with self._recommender_alone():
+            super()._save_checkpoint(epoch, verbose=verbose, **kwargs)
+        if not self._validates:
+            self._write_resume_state(epoch)
+
+    def _generate_train_loss_output(self, epoch_idx, s_time, e_time, losses) -> str:
+        means = "".join(f", {name.replace('_', ' ')}: {mean:.4f}" for name, mean in self.epoch_means.items())
+        return super()._generate_train_loss_output(epoch_idx, s_time, e_time, losses)[:-1] + means + "]"
+
+    def _add_train_loss_to_tensorboard(self, epoch_idx, losses, tag="Loss/Train") -> None:
+        super()._add_train_loss_to_tensorboard(epoch_idx, losses, tag)
+        for name, mean in self.epoch_means.items():
+            self.tensorboard.add_scalar(f"Distillation/{name}", mean, epoch_idx)
+
+    def _warm_start(self, file: str) -> None:
+        self.model.load_state_dict(read_checkpoint(file, map_location=self.device)["state_dict"])
+        self.logger.info(f"Training starts from the weights in {file}")
+
+    def _write_resume_state(self, epoch: int) -> None:
+        if not self._saved or self.config["local_rank"] != 0:
+            return
+        head = self.model.distillation_head
+        write_checkpoint(
+            {
+                "config": self.config,
+                "epoch": epoch,
+                "saved_model_file": os.fspath(self.saved_model_file),
+                "state_dict": self.model.state_dict(),
+                "head": head.state_dict() if head is not None else None,
+                "optimizer": self.optimizer.state_dict(),
+                "cur_step": self.cur_step,
+                "stale_at_switch": self.stale_at_switch,
+                "best_valid_score": self.best_valid_score,
+                "best_valid_result": dict(self.best_valid_result) if self.best_valid_result else None,
+                "train_loss_dict": self.train_loss_dict,
+                "first_target_spread": self.collapse_watch.first_spread,
+                "random_states": random_states(self._train_data),
+            },
+            self.resume_file,
+        )
+
+    def _read_resume_state(self) -> dict | None:
+        if not self.settings.distill_resume:
+            return None
+        state = read_checkpoint(self.settings.distill_resume, map_location=self.device)
+        check_same_run(state, self.config, self.settings.distill_resume)
+        self.start_epoch = state["epoch"] + 1
+        return state
+
+    def _restore(self, state: dict) -> None:
+        self.saved_model_file = state["saved_model_file"]
+        self.model.load_state_dict(state["state_dict"])
+        if state["head"] is not None:
+            self.model.distillation_head.load_state_dict(state["head"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name in ("cur_step", "stale_at_switch", "best_valid_score", "best_valid_result", "train_loss_dict"):
+            setattr(self, name, state[name])
+        self.collapse_watch.first_spread = state["first_target_spread"]
+        restore_random_states(state["random_states"], self._train_data)
+        self.logger.info(f"Resumed from {self.settings.distill_resume} after epoch {state['epoch']}")
