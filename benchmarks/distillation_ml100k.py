@@ -4,9 +4,9 @@
 
 Every arm is trained with every seed for all its epochs (no early stopping), and the validation and the test item are
 ranked after each epoch. Two readings a run: the epoch that is best on validation, which is what a user of
-``run_recbole`` gets, and the mean over the last two fifths of the epochs, which does not depend on picking one. NLL is the
-mean negative log-likelihood of the held-out item, at its best epoch on validation. Finished runs are appended to ``--results`` and not repeated.
-Further ``--key=value`` arguments are RecBole settings of all arms.
+``run_recbole`` gets, and the mean over the last two fifths of the epochs, which does not depend on picking one. NLL
+is the mean negative log-likelihood of the held-out item, at its best epoch on validation. Finished runs are appended to
+``--results`` and not repeated. Further ``--key=value`` arguments are RecBole settings of all arms.
 """
 
 import argparse
@@ -33,12 +33,19 @@ def train(model: str, arm: str, seed: int, settings: dict[str, str]) -> dict:
     import torch
 
     torch.set_num_threads(1)
-    import recbole_llmdistill  # noqa: F401  (registers the models)
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
     from recbole.utils import get_model, get_trainer, init_seed
 
-    fixed = {"seed": seed, "show_progress": False, "stopping_step": 10**6, "state": "ERROR", "metrics": ["NDCG", "Recall"]}
+    import recbole_llmdistill  # noqa: F401  (registers the models)
+
+    fixed = {
+        "seed": seed,
+        "show_progress": False,
+        "stopping_step": 10**6,
+        "state": "ERROR",
+        "metrics": ["NDCG", "Recall"],
+    }
     config = Config(model=model, dataset="ml-100k", config_dict={**fixed, **settings, **ARMS[arm]})
     init_seed(config["seed"], config["reproducibility"])
     train_data, valid_data, test_data = data_preparation(config, create_dataset(config))
@@ -119,7 +126,8 @@ def main() -> None:
         for seed in range(arguments.seeds)
         for arm in arguments.arms
     ]
-    done = [json.loads(line) for line in open(arguments.results)] if arguments.results.exists() else []
+    lines = arguments.results.read_text(encoding="utf-8").splitlines() if arguments.results.exists() else []
+    done = [json.loads(line) for line in lines]
     finished = {key(run) for run in done}
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(train, **run) for run in wanted if key(run) not in finished]

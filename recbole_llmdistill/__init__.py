@@ -1,6 +1,6 @@
 """LLM user profiles distilled into sequential recommenders, for RecBole.
 
-``import recbole_llmdistill`` makes SASRecDistill and BERT4RecDistill known to RecBole; everything else is RecBole's own:
+``import recbole_llmdistill`` makes SASRecDistill and BERT4RecDistill known to RecBole; all else is RecBole's own:
 
     >>> import recbole_llmdistill
     >>> from recbole.quick_start import run_recbole

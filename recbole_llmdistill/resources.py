@@ -9,8 +9,6 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parent
 
 
-
-
 def checkout() -> Path | None:
     """Top folder of the repository, if this package runs from a checkout."""
     return None if (_PACKAGE / "properties").is_dir() else _PACKAGE.parent

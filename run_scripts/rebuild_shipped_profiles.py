@@ -2,15 +2,17 @@
 
     python run_scripts/rebuild_shipped_profiles.py ml-100k
 
-Reads ``properties/profiles/<dataset>/profiles.jsonl`` and writes ``<dataset>.useremb.npz`` and ``manifest.json`` beside it.
+Reads ``properties/profiles/<dataset>/profiles.jsonl`` and writes ``<dataset>.useremb.npz`` and ``manifest.json`` beside
+it.
 """
 
 import argparse
 import json
 
-import recbole_llmdistill  # noqa: F401  (registers the models)
 from recbole.config import Config
 from recbole.data import create_dataset
+
+import recbole_llmdistill  # noqa: F401  (registers the models)
 from recbole_llmdistill.data.profile_file import BINARY_SUFFIX, write_binary
 from recbole_llmdistill.data.profile_lookup import MANIFEST
 from recbole_llmdistill.profiles.texts import read_profile_texts

@@ -4,7 +4,6 @@
 """
 
 
-
 def install() -> None:
     """Mend RecBole in this process."""
     from recbole_llmdistill.compat import warning_filters

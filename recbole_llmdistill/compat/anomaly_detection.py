@@ -1,8 +1,8 @@
 """Undo the anomaly detection that importing RecBole's models turns on for the whole process.
 
-Answered line: ``recbole/model/sequential_recommender/sine.py`` 25 calls ``torch.autograd.set_detect_anomaly(True)`` when
-it is imported, and the package imports all its models. Every backward pass of every model is then checked for NaN and
-keeps a Python traceback an operation, which costs a third of the training time.
+Answered line: ``recbole/model/sequential_recommender/sine.py`` 25 calls ``torch.autograd.set_detect_anomaly(True)``
+when it is imported, and the package imports all its models. Every backward pass of every model is then checked for NaN
+and keeps a Python traceback an operation, which costs a third of the training time.
 """
 
 import importlib

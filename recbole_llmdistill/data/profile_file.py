@@ -37,7 +37,7 @@ class ProfileTable:
     def __post_init__(self) -> None:
         if len(self.user_tokens) == 0:
             raise InputError(f"{self.path}: no profiles in this file; make it anew or set distill_alpha=0")
-        tokens, first_row, count = np.unique(self.user_tokens, return_index=True, return_counts=True)
+        tokens, count = np.unique(self.user_tokens, return_counts=True)
         if (count > 1).any():
             twice = np.argmax(count > 1)
             rows = np.flatnonzero(self.user_tokens == tokens[twice]) + 1

@@ -40,7 +40,7 @@ class UserProfiles:
         return UserProfiles(vectors, self.present)
 
     def shuffled(self, seed: int) -> "UserProfiles":
-        """The control: the same profiles dealt out anew among the users who have one (all K of a user stay together)."""
+        """The control: the same profiles dealt out anew among the users who have one; all K of a user stay together."""
         holders = self.present.any(dim=1).nonzero().squeeze(1)
         dealt = holders[torch.randperm(len(holders), generator=torch.Generator().manual_seed(seed))]
         vectors, present = self.vectors.clone(), self.present.clone()
@@ -96,7 +96,7 @@ def align(table: ProfileTable, training_part: DistillationDataset, min_coverage:
 
 
 def check_split(path: Path, training_part: DistillationDataset, mode: str) -> None:
-    """Compare the fingerprint in the manifest beside ``path`` with that of the training split (``mode``: error, warn, off)."""
+    """Compare the fingerprint in the manifest beside ``path`` with that of the split (``mode``: error, warn, off)."""
     if mode == "off":
         return
     manifest = path.parent / MANIFEST
@@ -114,9 +114,9 @@ def check_split(path: Path, training_part: DistillationDataset, mode: str) -> No
         return
     message = (
         f"{path}: these profiles were written from another training split than this run's (fingerprint "
-        f"{str(written_from)[:19]}... in {manifest.name}, {training_part.training_fingerprint()[:19]}... here), so they may "
-        "have seen validation or test items; use the data, filters and eval_args they were made with, make them "
-        "anew, or set profile_split_check=warn"
+        f"{str(written_from)[:19]}... in {manifest.name}, {training_part.training_fingerprint()[:19]}... here), so "
+        "they may have seen validation or test items; use the data, filters and eval_args they were made with, make "
+        "them anew, or set profile_split_check=warn"
     )
     if mode == "error":
         raise InputError(message)

@@ -65,7 +65,7 @@ def build_pooling(name: str, hidden_size: int, gamma: float) -> nn.Module:
 
 
 def weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """``values [B, N, H]`` averaged with ``weights [B, N]`` (which need not sum to 1) -> ``[B, H]``; 0 without weight."""
+    """``values [B, N, H]`` averaged with ``weights [B, N]`` (of any sum) -> ``[B, H]``; 0 without weight."""
     total = weights.sum(dim=1, keepdim=True).clamp(min=torch.finfo(values.dtype).tiny)
     return torch.einsum("bnh,bn->bh", values, weights / total)
 

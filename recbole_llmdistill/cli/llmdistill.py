@@ -1,0 +1,24 @@
+"""``llmdistill``: the commands around training, one module each."""
+
+import argparse
+
+from recbole_llmdistill.cli import doctor
+from recbole_llmdistill.cli.exit_status import ends_with_one_line
+
+COMMANDS = (doctor,)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """A parser with one sub-parser a command; each module adds its own and sets ``run``."""
+    parser = argparse.ArgumentParser(prog="llmdistill", description="LLM user profiles for sequential recommenders.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return parser
+
+
+@ends_with_one_line
+def main() -> int:
+    """Entry point of the console command."""
+    arguments, settings = build_parser().parse_known_args()
+    return arguments.run(arguments, settings)

@@ -1,0 +1,57 @@
+"""Packaging: the repository keeps ``properties`` and ``dataset_converters`` at its top, a wheel inside the package."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+NESTED = ("properties", "dataset_converters")
+VERSION = next(
+    line.split('"')[1]
+    for line in (HERE / "recbole_llmdistill" / "__init__.py").read_text(encoding="utf-8").splitlines()
+    if line.startswith("__version__")
+)
+
+
+def files_below(folder: str) -> list[str]:
+    """Everything in a folder, relative to it."""
+    return [str(path.relative_to(HERE / folder)) for path in (HERE / folder).rglob("*") if path.is_file()]
+
+
+setup(
+    name="recbole-llmdistill",
+    version=VERSION,
+    description="LLM user profiles distilled into sequential recommenders, for RecBole: no LLM at inference",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.11,<3.12",  # ray 2.6.3, which RecBole 1.2.1 asks for, has wheels up to 3.11
+    packages=[
+        *find_packages(include=["recbole_llmdistill", "recbole_llmdistill.*"]),
+        *(f"recbole_llmdistill.{name}" for name in NESTED),
+    ],
+    package_dir={f"recbole_llmdistill.{name}": name for name in NESTED},
+    package_data={"recbole_llmdistill.properties": files_below("properties")},
+    # Ranges within which the mended RecBole runs; constraints.txt has the exact set that the tests ran with.
+    install_requires=[
+        "recbole==1.2.1",
+        "ray[tune]>=2.6.3,<2.7",
+        "numpy>=1.26.4,<2",
+        "pandas>=2.1,<3",
+        "pyarrow>=14,<20",
+        "setuptools<81",
+        "torch>=2.6",
+        "scipy>=1.11",
+        "scikit-learn>=1.4",
+        "pydantic>=2.7,<3",
+        "packaging>=23",
+    ],
+    extras_require={"test": ["pytest>=8", "ruff>=0.9", "build>=1.2"], "plot": ["matplotlib>=3.8"]},
+    entry_points={
+        "console_scripts": [
+            "run_recbole=recbole_llmdistill.cli.run_recbole:main",
+            "llmdistill=recbole_llmdistill.cli.llmdistill:main",
+        ]
+    },
+)
