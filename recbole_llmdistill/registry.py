@@ -19,7 +19,9 @@ import recbole.trainer
 from recbole.config import Config
 from recbole.data.dataset import SequentialDataset
 from recbole.trainer import Trainer
+from recbole.utils.argument_list import dataset_arguments
 
+from recbole_llmdistill import quick_start
 from recbole_llmdistill.data.dataset import CausalSequenceDataset, MaskedSequenceDataset
 from recbole_llmdistill.model.bert4recdistill import BERT4RecDistill
 from recbole_llmdistill.model.distillation_model import DistillationModel
@@ -36,6 +38,12 @@ def register() -> None:
     """Register this package's models and defaults with RecBole; a second call changes nothing."""
     register_model(SASRecDistill, CausalSequenceDataset)
     register_model(BERT4RecDistill, MaskedSequenceDataset)
+    for name in quick_start.__all__:  # see quick_start's docstring
+        getattr(quick_start, name).__module__ = quick_start.__name__
+    if (
+        "train_sequences" not in dataset_arguments
+    ):  # RecBole's cache of data sets compares these keys (data/utils.py 70)
+        dataset_arguments.append("train_sequences")
     _extend(Config, "_load_internal_config_dict", _load_internal_config_dict)
     _extend(Config, "_get_final_config_dict", _get_final_config_dict)
 

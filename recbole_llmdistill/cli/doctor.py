@@ -141,6 +141,7 @@ def check_profiles(dataset: str, settings: list[str]) -> Finding:
 
     from recbole.data import create_dataset
 
+    from recbole_llmdistill.cli.checks import check_dataset
     from recbole_llmdistill.data.profile_lookup import find_profile_file
     from recbole_llmdistill.data.profiles import load_user_profiles
     from recbole_llmdistill.settings import DistillationSettings
@@ -149,8 +150,7 @@ def check_profiles(dataset: str, settings: list[str]) -> Finding:
     leave_to_recbole(settings)
     try:
         config = build_config("SASRecDistill", dataset)
-        if not _has_interactions(config):
-            raise InputError(f"data set {dataset!r}: no {dataset}.inter in {config['data_path']}")
+        check_dataset(config)
         training_part, _, _ = create_dataset(config).build()
         profiles = load_user_profiles(training_part, DistillationSettings.from_config(config))
     except InputError as error:
@@ -158,9 +158,3 @@ def check_profiles(dataset: str, settings: list[str]) -> Finding:
     users = training_part.inter_feat[training_part.uid_field].unique()
     covered = int(profiles.present[users].any(dim=1).sum())
     return Finding("ok", f"{find_profile_file(config)} covers {covered} of {len(users)} training users of {dataset}")
-
-
-def _has_interactions(config) -> bool:
-    from pathlib import Path
-
-    return any(Path(config["data_path"]).glob(f"{config['dataset']}*.inter"))

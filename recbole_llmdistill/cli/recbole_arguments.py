@@ -9,6 +9,9 @@ import sys
 import recbole_llmdistill
 from recbole_llmdistill.errors import InputError
 
+# What RecBole's Config raises where it refuses a setting.
+_REFUSALS = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, NotImplementedError, RuntimeError)
+
 
 def leave_to_recbole(settings: list[str], **given: str | None) -> None:
     """Reduce ``sys.argv`` to ``--key=value`` settings, those of ``given`` that are set among them.
@@ -33,12 +36,16 @@ def build_config(model: str | None, dataset: str | None, config_files: list[str]
     from recbole.config import Config
     from yaml import YAMLError
 
+    from recbole_llmdistill.model_names import explain_unknown_model
+
+    if model and (problem := explain_unknown_model(model)):
+        raise InputError(problem)
     try:
         return Config(model, dataset, config_file_list=config_files)
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, SyntaxError, NotImplementedError, RuntimeError, YAMLError) as error:
+    except (*_REFUSALS, YAMLError) as error:
         text = " ".join(str(error.args[0] if error.args else error).split())
         raise InputError(text or repr(error)) from error

@@ -5,7 +5,6 @@ import sys
 
 from recbole_llmdistill.cli.exit_status import ends_with_one_line
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
-from recbole_llmdistill.errors import InputError
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,10 +31,16 @@ def main() -> int:
     arguments, settings = build_parser().parse_known_args()
     leave_to_recbole(settings, model=arguments.model, dataset=arguments.dataset)
     config_files = arguments.config_files.split() if arguments.config_files else None
-    _check_before_training(arguments, config_files)
 
     from recbole.quick_start import run
 
+    from recbole_llmdistill.cli import checks
+
+    checks.check_gpus(arguments.nproc, arguments.world_size)
+    config = build_config(arguments.model, arguments.dataset, config_files)
+    checks.check_dataset(config)
+    checks.check_validation_metric(config)
+    checks.check_profiles(config)
     run(
         arguments.model,
         arguments.dataset,
@@ -47,27 +52,6 @@ def main() -> int:
         group_offset=arguments.group_offset,
     )
     return 0
-
-
-def _check_before_training(arguments: argparse.Namespace, config_files: list[str] | None) -> None:
-    """Find, in a second, what would else stop the run after minutes of loading."""
-    import torch
-
-    from recbole_llmdistill.data.profile_lookup import find_profile_file
-    from recbole_llmdistill.registry import MODELS
-    from recbole_llmdistill.settings import DistillationSettings
-
-    gpus = torch.cuda.device_count()
-    if (arguments.nproc > 1 or arguments.world_size > 0) and gpus < arguments.nproc:
-        raise InputError(
-            f"--nproc={arguments.nproc} needs {arguments.nproc} CUDA GPUs and {gpus} are there: RecBole trains in "
-            "parallel through NCCL only; leave --nproc out"
-        )
-    config = build_config(arguments.model, arguments.dataset, config_files)
-    if config["model"] in MODELS:
-        settings = DistillationSettings.from_config(config)
-        if settings.distillation_epochs(config["epochs"]) > 0:
-            find_profile_file(config)
 
 
 if __name__ == "__main__":

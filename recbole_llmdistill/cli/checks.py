@@ -1,0 +1,65 @@
+"""What can be found wrong before minutes of loading and training, each told in one line."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from recbole.data.dataset import Dataset
+from recbole.utils import EvaluatorType
+
+from recbole_llmdistill.data.profile_lookup import find_profile_file
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.registry import MODELS
+from recbole_llmdistill.settings import DistillationSettings
+
+
+def check_gpus(processes: int, world_size: int) -> None:
+    """Refuse parallel training without GPUs: RecBole starts NCCL in every process (configurator.py 497)."""
+    import torch
+
+    gpus = torch.cuda.device_count()
+    if (processes > 1 or world_size > 0) and gpus < processes:
+        raise InputError(
+            f"--nproc={processes} needs {processes} CUDA GPUs and {gpus} are there: RecBole trains in parallel "
+            "through NCCL only; leave --nproc out"
+        )
+
+
+def check_dataset(config) -> None:
+    """Refuse a data set that neither lies on the disk nor is one that RecBole downloads."""
+    name, folder = config["dataset"], Path(config["data_path"])
+    if _has_interactions(folder, name):
+        return
+    if folder.is_dir():
+        raise InputError(f"data set {name!r}: there is no {name}.inter in {folder}")
+    asking = SimpleNamespace(config=config, dataset_name=name)  # the method's self; a data set would start loading
+    if Dataset._get_download_url(asking, "url", allow_none=True) is None:
+        raise InputError(
+            f"data set {name!r}: there is no folder {folder}, and RecBole does not download a data set of that name; "
+            f"put {name}.inter there, or set data_path to the folder above it"
+        )
+
+
+def _has_interactions(folder: Path, name: str) -> bool:
+    return (folder / f"{name}.inter").is_file() or any(folder.glob(f"{name}.*.inter"))  # benchmark_filename
+
+
+def check_validation_metric(config) -> None:
+    """Refuse a ``valid_metric`` that the evaluation will not have computed when it is looked for."""
+    if config["eval_type"] != EvaluatorType.RANKING:
+        return
+    metrics = [
+        "GAUC" if metric.lower() == "gauc" else f"{metric}@{k}" for metric in config["metrics"] for k in config["topk"]
+    ]
+    if config["valid_metric"].lower() not in map(str.lower, metrics):
+        raise InputError(
+            f"valid_metric={config['valid_metric']!r} is not among the metrics that are computed: "
+            f"{', '.join(metrics)}; add it to metrics and topk, or choose one of these"
+        )
+
+
+def check_profiles(config) -> None:
+    """Refuse to distil without a profile file."""
+    if config["model"] not in MODELS:
+        return
+    if DistillationSettings.from_config(config).distillation_epochs(config["epochs"]) > 0:
+        find_profile_file(config)
