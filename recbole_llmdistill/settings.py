@@ -22,7 +22,7 @@ class DistillationSettings(BaseModel):
     distill_alpha: Share
     """alpha, weight of the distillation loss in stage one; the recommendation loss has 1 - alpha. 0: plain model."""
     distill_epochs: Annotated[float, Field(ge=0)]
-    """Length of stage one: a number of epochs, or below 1 a share of ``epochs``."""
+    """Length of stage one: a number of epochs, or below 1 a share of ``epochs``, at least one."""
     distill_loss: Literal["mse", "rmse", "cosine", "contrastive"]
     """L_distil between user representation and profile."""
     distill_temperature: Annotated[float, Field(gt=0)]
@@ -73,10 +73,12 @@ class DistillationSettings(BaseModel):
             raise InputError("; ".join(_describe(problem) for problem in error.errors())) from error
 
     def distillation_epochs(self, epochs: int) -> int:
-        """Epochs of stage one in a run of ``epochs``; none where ``distill_alpha`` is 0."""
-        if self.distill_alpha == 0:
+        """Epochs of stage one in a run of ``epochs``; none where ``distill_alpha`` or ``distill_epochs`` is 0."""
+        if self.distill_alpha == 0 or self.distill_epochs == 0:
             return 0
-        return round(self.distill_epochs * epochs) if self.distill_epochs < 1 else round(self.distill_epochs)
+        if self.distill_epochs < 1:  # a share, however small, is no wish to train without profiles
+            return max(1, round(self.distill_epochs * epochs))
+        return round(self.distill_epochs)
 
 
 KEYS = tuple(DistillationSettings.model_fields)

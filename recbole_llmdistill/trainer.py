@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from recbole_llmdistill.compat.checkpoints import read_checkpoint, write_checkpoint
 from recbole_llmdistill.data.profiles import load_user_profiles
+from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.training_report import CollapseWatch
 from recbole_llmdistill.resume import check_same_run, random_states, restore_random_states
@@ -61,7 +62,7 @@ class DistillationTrainer(Trainer):
         """
         self._train_data, self._saved, self._validates = train_data, saved, bool(valid_data) and self.eval_step > 0
         state = self._read_resume_state()
-        if self.start_epoch < self.distillation_epochs or (state and state["head"] is not None):
+        if state["head"] is not None if state else self.distillation_epochs > 0:
             self._begin_distillation(train_data)
         if state:
             self._restore(state)
@@ -140,13 +141,20 @@ class DistillationTrainer(Trainer):
             self.tensorboard.add_scalar(f"Distillation/{name}", mean, epoch_idx)
 
     def _warm_start(self, file: str) -> None:
-        self.model.load_state_dict(read_checkpoint(file, map_location=self.device)["state_dict"])
+        state = read_checkpoint(file, map_location=self.device)
+        try:
+            self.model.load_state_dict(state["state_dict"])
+        except (KeyError, TypeError, RuntimeError) as error:  # RuntimeError: names or shapes of weights differ
+            raise InputError(
+                f"distill_warm_start: {file} does not hold weights of this model with these sizes "
+                f"({' '.join(str(error).split())})"
+            ) from error
         self.logger.info(f"Training starts from the weights in {file}")
 
     def _write_resume_state(self, epoch: int) -> None:
         if not self._saved or self.config["local_rank"] != 0:
             return
-        head = self.model.distillation_head
+        head = self.model.distillation_head  # None in stage two
         write_checkpoint(
             {
                 "config": self.config,

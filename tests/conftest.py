@@ -1,10 +1,20 @@
-"""Shared by all tests."""
+"""Shared by all tests: an empty working folder, and a data set small enough to train on in a second."""
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pytest
+import torch
+from recbole.config import Config
+from recbole.data import create_dataset, data_preparation
+from recbole.utils import get_model, get_trainer, init_seed
 
 import recbole_llmdistill  # noqa: F401  (registers the models)
+
+N_USERS, N_ITEMS, PROFILE_SIZE = 40, 60, 12
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +22,82 @@ def in_an_empty_folder(tmp_path, monkeypatch) -> None:
     """RecBole writes log/ and saved/ into the working folder, and reads the command line of any process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["pytest"])
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Small tensors gain nothing from threads, and one thread gives the same sums everywhere."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Path:
+    """Folder of a data set ``tiny``: histories of 4 to 30 items, and profile vectors for all its users."""
+    folder = tmp_path / "dataset" / "tiny"
+    folder.mkdir(parents=True)
+    write_tiny_dataset(folder)
+    return folder
+
+
+def write_tiny_dataset(folder: Path) -> None:
+    """Write ``tiny.inter`` and ``tiny.useremb.npz``."""
+    random = np.random.default_rng(7)
+    lines = ["user_id:token\titem_id:token\trating:float\ttimestamp:float"]
+    for user in range(N_USERS):
+        items = random.choice(N_ITEMS, size=random.integers(4, 31), replace=False)
+        start = int(random.integers(0, 1000))
+        lines += [f"u{user}\ti{item}\t{item % 5 + 1}\t{start + 10 * step}" for step, item in enumerate(items)]
+    (folder / "tiny.inter").write_text("\n".join(lines) + "\n")
+    vectors = random.normal(size=(N_USERS, PROFILE_SIZE)).astype(np.float32)
+    tokens = [f"u{user}" for user in range(N_USERS)]
+    np.savez(folder / "tiny.useremb.npz", user_id=np.array(tokens), user_emb=vectors)
+
+
+SMALL = {
+    "hidden_size": 16,
+    "inner_size": 32,
+    "load_col": {"inter": ["user_id", "item_id", "rating", "timestamp"]},
+    "MAX_ITEM_LIST_LENGTH": 10,
+    "train_batch_size": 16,
+    "epochs": 4,
+    "distill_epochs": 2,
+    "show_progress": False,
+    "state": "ERROR",
+}
+
+
+class Prepared(NamedTuple):
+    """Everything that RecBole's ``run_recbole`` makes before it trains."""
+
+    config: Config
+    model: torch.nn.Module
+    trainer: object
+    train_data: object
+    valid_data: object
+    test_data: object
+
+
+@pytest.fixture
+def configure(tiny) -> Callable[..., Config]:
+    """Function (model, settings) -> RecBole config for the data set ``tiny``."""
+
+    def make(model: str = "SASRecDistill", **settings) -> Config:
+        base = {} if model.endswith("Distill") else {"train_neg_sample_args": None, "loss_type": "CE"}
+        return Config(model, "tiny", config_dict={"data_path": str(tiny.parent), **SMALL, **base, **settings})
+
+    return make
+
+
+@pytest.fixture
+def prepare(configure) -> Callable[..., Prepared]:
+    """Function (model, settings) -> what RecBole makes before training, by RecBole's own steps."""
+
+    def make(model: str = "SASRecDistill", **settings) -> Prepared:
+        config = configure(model, **settings)
+        init_seed(config["seed"], config["reproducibility"])
+        data = data_preparation(config, create_dataset(config))
+        init_seed(config["seed"], config["reproducibility"])
+        network = get_model(model)(config, data[0]._dataset).to(config["device"])
+        return Prepared(config, network, get_trainer(config["MODEL_TYPE"], model)(config, network), *data)
+
+    return make

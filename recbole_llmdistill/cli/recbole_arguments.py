@@ -34,18 +34,34 @@ def build_config(model: str | None, dataset: str | None, config_files: list[str]
         InputError: a file cannot be read, or RecBole or this package refuses a value.
     """
     from recbole.config import Config
-    from yaml import YAMLError
 
     from recbole_llmdistill.model_names import explain_unknown_model
 
     if model and (problem := explain_unknown_model(model)):
         raise InputError(problem)
+    for file in config_files or []:
+        _check_config_file(file)
     try:
         return Config(model, dataset, config_file_list=config_files)
     except InputError:
         raise
-    except OSError as error:
-        raise InputError(f"{error.filename}: {error.strerror}") from error
-    except (*_REFUSALS, YAMLError) as error:
+    except _REFUSALS as error:
         text = " ".join(str(error.args[0] if error.args else error).split())
         raise InputError(text or repr(error)) from error
+
+
+def _check_config_file(file: str) -> None:
+    import yaml
+
+    try:
+        with open(file, encoding="utf-8") as stream:
+            node = yaml.compose(stream)
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1
+        raise InputError(f"{file}, line {line}: {error.problem} {error.context or ''}".rstrip()) from error
+    if not isinstance(node, yaml.MappingNode):
+        raise InputError(f"{file}: expected settings, one 'key: value' a line")

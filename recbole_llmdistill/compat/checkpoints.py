@@ -12,6 +12,7 @@ import os
 import pickle
 import sys
 import types
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,14 @@ def read_checkpoint(file: str | os.PathLike, map_location=None, **_options) -> A
     if map_location is None and not torch.cuda.is_available():
         map_location = "cpu"
     try:
-        try:
-            state = _original_torch_load(file, map_location=map_location, weights_only=True)
-        except pickle.UnpicklingError:
-            state = _original_torch_load(
-                file, map_location=map_location, weights_only=False, pickle_module=restricted_pickle
-            )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")  # RecBole's 4 is expected here
+            try:
+                state = _original_torch_load(file, map_location=map_location, weights_only=True)
+            except pickle.UnpicklingError:
+                state = _original_torch_load(
+                    file, map_location=map_location, weights_only=False, pickle_module=restricted_pickle
+                )
     except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{os.fspath(file)} is not a readable checkpoint ({reason})") from error

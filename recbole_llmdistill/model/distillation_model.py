@@ -40,7 +40,6 @@ class DistillationModel:
         self.settings = DistillationSettings.from_config(config)
         self.distillation_layer = resolve_layer(self.settings.distill_layer, self.n_layers)
         self.distillation_head: DistillationHead | None = None
-        self.distilling = False
         self.report = TrainingReport()
         use_fast_layers(self)
 
@@ -52,6 +51,9 @@ class DistillationModel:
             InputError: whole sequences with a pairwise loss, or a layer that does not exist.
         """
         resolve_layer(config["distill_layer"], config["n_layers"])
+        loaded = (config["load_col"] or {}).get("inter")
+        if loaded and config["TIME_FIELD"] not in loaded:  # RecBole's default loads users and items alone
+            config["load_col"] = {**config["load_col"], "inter": [*loaded, config["TIME_FIELD"]]}
         if config["train_sequences"] == "whole" and config["loss_type"] != "CE":
             raise InputError(
                 f"loss_type={config['loss_type']!r} samples negatives for one target a row, which whole-sequence "
@@ -59,21 +61,23 @@ class DistillationModel:
             )
 
     def begin_distillation(self, profiles: UserProfiles) -> list[nn.Parameter]:
-        """Enter stage one: make the head (unless there is one) and add its loss from now on.
+        """Enter stage one: make the head and add its loss from now on.
 
         Returns:
-            The head's parameters if it was made now, for the optimizer.
+            The head's parameters, for the optimizer.
         """
-        self.distilling = True
-        if self.distillation_head is not None:
-            return []
         device = next(self.parameters()).device
         self.distillation_head = DistillationHead(self.settings, profiles, self.hidden_size).to(device)
         return list(self.distillation_head.parameters())
 
     def end_distillation(self) -> None:
-        """Enter stage two: L_rec alone."""
-        self.distilling = False
+        """Enter stage two: L_rec alone, and no head any more."""
+        self.distillation_head = None
+
+    @property
+    def distilling(self) -> bool:
+        """Whether this is stage one."""
+        return self.distillation_head is not None
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Total loss of a training batch, a scalar."""

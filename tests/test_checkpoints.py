@@ -1,0 +1,114 @@
+"""Checkpoints: readable with ``weights_only=True``, RecBole's own read safely, ``torch.load`` left alone."""
+
+import os
+import pickle
+import warnings
+
+import pytest
+import torch
+from recbole.config import Config
+from recbole.model.sequential_recommender import SASRec
+from recbole.quick_start import load_data_and_model
+from recbole.utils.case_study import full_sort_topk
+
+from recbole_llmdistill.compat.checkpoints import read_checkpoint, write_checkpoint
+from recbole_llmdistill.errors import InputError
+
+
+@pytest.fixture
+def trained(prepare):
+    """A model after two epochs, one of them distilling, with its checkpoint."""
+    prepared = prepare(epochs=2, distill_epochs=1)
+    prepared.trainer.fit(prepared.train_data, prepared.valid_data)
+    return prepared
+
+
+def recbole_checkpoint(prepared, file) -> None:
+    """As RecBole's trainer writes it (trainer.py 295): with a pickled Config, by the plain ``torch.save``."""
+    model = SASRec(prepared.config, prepared.train_data._dataset)
+    torch.save(
+        {"config": prepared.config, "epoch": 3, "state_dict": model.state_dict(), "other_parameter": None},
+        file,
+        pickle_protocol=4,
+    )
+
+
+def test_weights_only_is_enough(trained) -> None:
+    checkpoint = torch.load(trained.trainer.saved_model_file, weights_only=True)
+    assert set(checkpoint["state_dict"]) == set(trained.model.state_dict())
+    assert "optimizer" in checkpoint
+
+
+def test_it_loads_without_any_profile_file(trained, tiny) -> None:
+    (tiny / "tiny.useremb.npz").unlink()
+    config, model, dataset, _, _, test_data = load_data_and_model(trained.trainer.saved_model_file)
+    assert isinstance(config, Config)
+    assert config["distill_alpha"] == 0.4
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, read_checkpoint(trained.trainer.saved_model_file)["state_dict"][name])
+    users = dataset.token2id(dataset.uid_field, ["u3", "u0"])
+    scores, items = full_sort_topk(users, model, test_data, k=5)
+    assert scores.shape == items.shape == (2, 5)
+    assert (scores[:, :-1] >= scores[:, 1:]).all()
+
+
+def test_torch_load_is_what_it_was(trained) -> None:
+    load_data_and_model(trained.trainer.saved_model_file)
+    assert torch.load.__module__ == "torch.serialization"
+    assert torch.save.__module__ == "torch.serialization"
+    recbole_checkpoint(trained, "stock.pth")
+    with pytest.raises(pickle.UnpicklingError), pytest.warns(UserWarning, match="pickle protocol 4"):
+        torch.load("stock.pth")
+
+
+def test_recboles_own_checkpoint_is_a_warm_start(prepare, tmp_path) -> None:
+    file = tmp_path / "stock.pth"
+    recbole_checkpoint(prepare("SASRec"), file)
+    state = torch.load(file, weights_only=False)["state_dict"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a user is not to be told of RecBole's pickle protocol
+        read_checkpoint(file)
+    prepared = prepare(distill_warm_start=str(file))
+    for name, value in prepared.model.state_dict().items():
+        assert torch.equal(value, state[name])
+
+
+def test_a_warm_start_of_another_shape_is_told(prepare, tmp_path) -> None:
+    file = tmp_path / "stock.pth"
+    recbole_checkpoint(prepare("SASRec", hidden_size=8), file)
+    with pytest.raises(InputError, match=r"distill_warm_start: .*stock\.pth .*item_embedding\.weight"):
+        prepare(distill_warm_start=str(file))
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("touch executed",)
+
+
+def test_a_checkpoint_runs_no_code(tmp_path) -> None:
+    torch.save({"state_dict": {}, "config": Evil()}, tmp_path / "evil.pth", pickle_protocol=4)
+    read_checkpoint(tmp_path / "evil.pth")
+    assert not os.path.exists("executed")
+    with open(tmp_path / "old.pth", "wb") as file:
+        pickle.dump(Evil(), file)
+    with pytest.raises(InputError):
+        read_checkpoint(tmp_path / "old.pth")
+    assert not os.path.exists("executed")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half a zip"])
+def test_an_unreadable_file(tmp_path, content: bytes) -> None:
+    (tmp_path / "x.pth").write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.pth is not a readable checkpoint"):
+        read_checkpoint(tmp_path / "x.pth")
+    with pytest.raises(InputError, match="does not exist"):
+        read_checkpoint(tmp_path / "nowhere.pth")
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch) -> None:
+    file = tmp_path / "x.pth"
+    write_checkpoint({"epoch": 1}, file)
+    monkeypatch.setattr(torch, "save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_checkpoint({"epoch": 2}, file)
+    assert read_checkpoint(file) == {"epoch": 1}

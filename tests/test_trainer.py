@@ -1,0 +1,204 @@
+"""Two stages: the switch, early stopping, the log, and an exact continuation after an interruption."""
+
+import logging
+import math
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.model.training_report import CollapseWatch
+
+BOTH = pytest.mark.parametrize("name", ["SASRecDistill", "BERT4RecDistill"])
+
+
+class Interrupted(Exception):
+    pass
+
+
+def script_validation(trainer, scores: list[float]) -> None:
+    """Let the validation of epoch e give ``scores[e]``."""
+    remaining = iter(scores)
+
+    def validate(*_args, **_kwargs):
+        score = next(remaining)
+        return score, {"ndcg@10": score}
+
+    trainer._valid_epoch = validate
+
+
+def fit(prepared, **options) -> list[int]:
+    """Train; returns the epochs that were validated."""
+    epochs: list[int] = []
+    prepared.trainer.fit(
+        prepared.train_data, prepared.valid_data, callback_fn=lambda epoch, _: epochs.append(epoch), **options
+    )
+    return epochs
+
+
+def test_stage_one_ends_at_distill_epochs(prepare) -> None:
+    prepared = prepare(epochs=4, distill_epochs=2)
+    distilling = []
+    prepared.trainer.fit(
+        prepared.train_data,
+        prepared.valid_data,
+        callback_fn=lambda *_: distilling.append("distillation_loss" in prepared.trainer.epoch_means),
+    )
+    assert distilling == [True, True, False, False]
+
+
+def test_the_head_learns_in_stage_one_and_is_gone_in_stage_two(prepare) -> None:
+    prepared = prepare(epochs=3, distill_epochs=2)
+    weights, groups = [], []
+
+    def look(*_) -> None:
+        head = prepared.model.distillation_head
+        weights.append(head and head.bridge.student.weight.detach().clone())
+        groups.append(len(prepared.trainer.optimizer.param_groups))
+
+    prepared.trainer.fit(prepared.train_data, prepared.valid_data, callback_fn=look)
+    assert not torch.equal(weights[0], weights[1])
+    assert weights[2] is None
+    assert groups == [2, 2, 1]
+
+
+def test_early_stopping_cannot_end_the_run_in_stage_one(prepare) -> None:
+    prepared = prepare(epochs=8, distill_epochs=6, stopping_step=1)
+    script_validation(prepared.trainer, [0.9, 0.1, 0.1, 0.1, 0.1, 0.1, 0.95, 0.96])
+    assert fit(prepared) == list(range(8))
+
+
+def test_patience_starts_anew_at_the_switch(prepare) -> None:
+    # Best in epoch 0; stage two starts with epoch 4 and has a patience of 2 validations without a gain.
+    prepared = prepare(epochs=12, distill_epochs=4, stopping_step=2)
+    script_validation(prepared.trainer, [0.9] + [0.1] * 11)
+    assert fit(prepared) == list(range(7))  # epochs 4 and 5 use it up, the next one stops the run
+
+
+def test_patience_in_stage_two_is_recboles_after_a_gain(prepare) -> None:
+    prepared = prepare(epochs=12, distill_epochs=4, stopping_step=2)
+    script_validation(prepared.trainer, [0.5, 0.1, 0.1, 0.1, 0.6, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
+    stopped = fit(prepared)
+    plain = prepare(epochs=12, distill_alpha=0.0, stopping_step=2)
+    script_validation(plain.trainer, [0.6] + [0.1] * 11)
+    assert len(stopped) - 4 == len(fit(plain))
+
+
+def test_both_losses_are_logged_apart(prepare, caplog) -> None:
+    prepared = prepare(epochs=2, distill_epochs=1, state="INFO")
+    with caplog.at_level(logging.INFO):
+        fit(prepared)
+    first, second = (
+        record.message for record in caplog.records if "training" in record.message and "time" in record.message
+    )
+    for name in ("recommendation loss", "distillation loss", "beta", "target spread"):
+        assert f"{name}: " in first
+    assert "recommendation loss: " in second
+    assert "distillation loss" not in second
+    events = EventAccumulator(prepared.trainer.tensorboard.log_dir)
+    prepared.trainer.tensorboard.flush()
+    events.Reload()
+    assert [event.step for event in events.Scalars("Distillation/distillation_loss")] == [0]
+    assert [event.step for event in events.Scalars("Distillation/recommendation_loss")] == [0, 1]
+
+
+def test_gradients_are_clipped_by_default(configure) -> None:
+    assert configure()["clip_grad_norm"] == {"max_norm": 0.5}
+
+
+@BOTH
+@pytest.mark.parametrize("interrupted_after", [1, 2, 3], ids=["stage-one", "switch", "stage-two"])
+def test_resumed_equals_uninterrupted(prepare, name: str, interrupted_after: int) -> None:
+    settings = {"epochs": 6, "distill_epochs": 3, "profile_aggregation": "attention"}
+    whole = prepare(name, checkpoint_dir="whole", **settings)
+    whole.trainer.fit(whole.train_data, whole.valid_data)
+
+    def stop(epoch: int, _score: float) -> None:
+        if epoch == interrupted_after:
+            raise Interrupted
+
+    first = prepare(name, checkpoint_dir="half", **settings)
+    with pytest.raises(Interrupted):
+        first.trainer.fit(first.train_data, first.valid_data, callback_fn=stop)
+    torch.manual_seed(99)  # the continuation must not depend on what the new process did before
+    second = prepare(name, checkpoint_dir="half", distill_resume=str(first.trainer.resume_file), **settings)
+    torch.rand(5)
+    epochs = fit(second)
+
+    assert epochs == list(range(interrupted_after + 1, 6))
+    for key, value in whole.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[key], value), key
+    assert second.trainer.train_loss_dict == whole.trainer.train_loss_dict
+    assert second.trainer.best_valid_result == whole.trainer.best_valid_result
+    assert second.trainer.evaluate(second.test_data) == whole.trainer.evaluate(whole.test_data)
+
+
+def test_a_finished_run_leaves_no_resume_file(prepare) -> None:
+    prepared = prepare(epochs=1)
+    fit(prepared)
+    assert not prepared.trainer.resume_file.exists()
+
+
+def test_resuming_with_other_settings_is_refused(prepare) -> None:
+    def stop(*_) -> None:
+        raise Interrupted
+
+    first = prepare()
+    with pytest.raises(Interrupted):
+        first.trainer.fit(first.train_data, first.valid_data, callback_fn=stop)
+    second = prepare(learning_rate=0.5, distill_resume=str(first.trainer.resume_file))
+    with pytest.raises(InputError, match=r"other settings: learning_rate=0\.001 then, 0\.5 now"):
+        fit(second)
+
+
+def test_resuming_from_finished_weights_is_refused(prepare) -> None:
+    first = prepare(epochs=1)
+    fit(first)
+    second = prepare(epochs=2, distill_resume=first.trainer.saved_model_file)
+    with pytest.raises(InputError, match=r"no \.resume file.*distill_warm_start"):
+        fit(second)
+
+
+def test_same_seed_same_result(prepare) -> None:
+    states = []
+    for _ in range(2):
+        prepared = prepare()
+        fit(prepared)
+        states.append(prepared.model.state_dict())
+    for key, value in states[0].items():
+        assert torch.equal(states[1][key], value), key
+
+
+def test_a_run_without_validation_can_be_saved_and_resumed(prepare) -> None:
+    prepared = prepare(epochs=2)
+    prepared.trainer.fit(prepared.train_data)
+    assert torch.load(prepared.trainer.saved_model_file, weights_only=True)["epoch"] == 1
+
+
+def test_a_collapsing_target_is_warned_of_once() -> None:
+    watch = CollapseWatch()
+    assert watch.warning({"recommendation_loss": 6.0}, 100) is None
+    assert watch.warning({"target_spread": 1.0, "beta": 2.0}, 100) is None
+    assert watch.warning({"target_spread": 0.2, "beta": 10.0}, 100) is None
+    warning = watch.warning({"target_spread": 0.05, "beta": 90.0}, 100)
+    assert "collapsing" in warning
+    assert "distill_bridge=up" in warning
+    assert watch.warning({"target_spread": 0.01, "beta": 99.0}, 100) is None
+
+
+def test_a_trainable_target_collapses_and_the_trainer_says_so(prepare, caplog) -> None:
+    # Bridge down with the distillation loss alone: the cheapest way to agree is to agree on nothing.
+    prepared = prepare(
+        epochs=40,
+        distill_epochs=40,
+        distill_alpha=1.0,
+        distill_dynamic_beta=False,
+        distill_bridge="down",
+        learning_rate=0.02,
+        clip_grad_norm=None,
+    )
+    with caplog.at_level(logging.WARNING):
+        prepared.trainer.fit(prepared.train_data, saved=False)
+    assert "The distillation target is collapsing" in caplog.text
+    assert math.isfinite(prepared.trainer.train_loss_dict[39])

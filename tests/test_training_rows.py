@@ -1,0 +1,113 @@
+"""Training, validation and test rows against those of RecBole's own sequential data set."""
+
+from collections import Counter
+
+import pytest
+import torch
+from recbole.data.dataset import SequentialDataset
+
+from recbole_llmdistill.data.dataset import CausalSequenceDataset, MaskedSequenceDataset, target_list_field
+
+SPLITS = pytest.mark.parametrize(
+    "eval_args",
+    [
+        {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "full"},
+        {"split": {"RS": [0.7, 0.15, 0.15]}, "order": "TO", "group_by": "user", "mode": "full"},
+        {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "TO", "group_by": None, "mode": "full"},
+    ],
+    ids=["leave-one-out", "ratio-by-user", "ratio-global-time"],
+)
+
+
+def pairs(users, items) -> Counter:
+    return Counter(zip(users.tolist(), items.tolist(), strict=True))
+
+
+@SPLITS
+def test_whole_sequences_have_recboles_training_pairs(configure, eval_args: dict) -> None:
+    config = configure(eval_args=eval_args)
+    reference = SequentialDataset(config).build()[0].inter_feat
+    part = CausalSequenceDataset(config).build()[0]
+    batch = part[torch.arange(len(part)).numpy()]
+    targets = batch[target_list_field(config)]
+    users = batch["user_id"].unsqueeze(1).expand_as(targets)
+    counted = targets != 0
+    assert pairs(users[counted], targets[counted]) == pairs(reference["user_id"], reference["item_id"])
+
+
+@SPLITS
+def test_the_context_of_a_target_is_what_came_before_it(configure, eval_args: dict) -> None:
+    config = configure(eval_args=eval_args)
+    reference = SequentialDataset(config).build()[0].inter_feat
+    before = {  # (user, target) -> the at most 10 items before it, oldest first
+        (int(user), int(item)): sequence[:length].tolist()
+        for user, item, sequence, length in zip(
+            *(reference[key] for key in ("user_id", "item_id", "item_id_list", "item_length")), strict=True
+        )
+    }
+    part = CausalSequenceDataset(config).build()[0]
+    batch = part[torch.arange(len(part)).numpy()]
+    for user, sequence, targets in zip(
+        batch["user_id"].tolist(),
+        batch["item_id_list"].tolist(),
+        batch[target_list_field(config)].tolist(),
+        strict=True,
+    ):
+        for position in [p for p, target in enumerate(targets) if target]:
+            seen = sequence[: position + 1]
+            context = before[user, targets[position]]
+            assert seen == context[-len(seen) :]
+            assert len(seen) >= min(len(context), 6)  # half a window of 10, and the item itself
+
+
+@SPLITS
+def test_masked_windows_hold_every_training_item_and_no_other(configure, eval_args: dict) -> None:
+    config = configure("BERT4RecDistill", eval_args=eval_args)
+    reference = SequentialDataset(config).build()[0].inter_feat
+    training = {(int(u), int(i)) for u, i in zip(reference["user_id"], reference["item_id"], strict=True)}
+    for user, sequence, length in zip(
+        *(reference[key] for key in ("user_id", "item_id_list", "item_length")), strict=True
+    ):
+        training |= {(int(user), int(item)) for item in sequence[:length]}
+    part = MaskedSequenceDataset(config).build()[0]
+    batch = part[torch.arange(len(part)).numpy()]
+    sequences = batch["item_id_list"]
+    users = batch["user_id"].unsqueeze(1).expand_as(sequences)
+    real = sequences != 0
+    assert set(pairs(users[real], sequences[real])) == training
+
+
+@SPLITS
+@pytest.mark.parametrize("train_sequences", ["prefix", "whole"])
+def test_rows_cut_on_demand_equal_recboles(configure, eval_args: dict, train_sequences: str) -> None:
+    config = configure(eval_args=eval_args, train_sequences=train_sequences)
+    reference = SequentialDataset(config).build()
+    ours = CausalSequenceDataset(config).build()
+    compared = range(3) if train_sequences == "prefix" else (1, 2)  # training rows are windows there
+    for part in compared:
+        assert len(ours[part]) == len(reference[part])
+        rows = torch.arange(len(reference[part])).numpy()
+        expected, found = reference[part][rows], ours[part][rows]
+        assert set(found.columns) == set(expected.columns)
+        for column in expected.columns:
+            assert torch.equal(found[column], expected[column]), column
+
+
+def test_the_interaction_matrix_equals_recboles(configure) -> None:
+    config = configure(train_sequences="prefix")
+    expected = SequentialDataset(config).build()[0].inter_matrix()
+    found = CausalSequenceDataset(config).build()[0].inter_matrix()
+    assert (expected.tocsr() != found.tocsr()).nnz == 0
+
+
+def test_training_interactions_are_what_prefixes_and_targets_show(configure) -> None:
+    config = configure()
+    reference = SequentialDataset(config).build()[0]
+    shown = set()
+    for user, item, sequence, length in zip(
+        *(reference.inter_feat[key] for key in ("user_id", "item_id", "item_id_list", "item_length")), strict=True
+    ):
+        shown |= {(int(user), int(i)) for i in [item, *sequence[:length]]}
+    tokens = {(reference.id2token("user_id", user), reference.id2token("item_id", item)) for user, item in shown}
+    users, items = CausalSequenceDataset(config).build()[0].training_interactions()
+    assert Counter(zip(users, items, strict=True)) == Counter(tokens)

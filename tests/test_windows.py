@@ -1,0 +1,29 @@
+"""Windows over long histories, against a count by brute force."""
+
+import numpy as np
+import pytest
+
+from recbole_llmdistill.data.windows import cut_windows
+
+
+@pytest.mark.parametrize(("length", "stride"), [(10, 5), (10, 10), (10, 1), (7, 3), (1, 1)])
+def test_every_position_counts_once_with_enough_context(length: int, stride: int) -> None:
+    sizes = np.array([1, 2, 9, 10, 11, 15, 20, 21, 57])
+    first = np.cumsum(sizes) - sizes
+    end = first + sizes
+    windows = cut_windows(first, end, length, stride)
+    counted = np.zeros(sizes.sum(), dtype=int)
+    for start, stop, counts_from in zip(windows.start, windows.end, windows.counts_from, strict=True):
+        user = np.searchsorted(end, start, side="right")
+        assert first[user] <= start < stop <= end[user]
+        assert stop - start <= length
+        for position in range(counts_from, stop):
+            counted[position] += 1
+            assert position - start >= min(length - stride, position - first[user])
+    assert (counted == 1).all()
+
+
+def test_a_short_history_is_one_window() -> None:
+    windows = cut_windows(np.array([0, 4]), np.array([4, 14]), length=10, stride=5)
+    assert windows.start.tolist() == [0, 4]
+    assert windows.end.tolist() == [4, 14]
