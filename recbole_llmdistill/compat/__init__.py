@@ -12,6 +12,7 @@ def install() -> None:
     from recbole_llmdistill.compat import anomaly_detection
 
     anomaly_detection.install()
-    from recbole_llmdistill.compat import checkpoints
+    from recbole_llmdistill.compat import checkpoints, sparse_matrices
 
     checkpoints.install()
+    sparse_matrices.install()

@@ -7,31 +7,24 @@ into a ``Config`` again on reading. Only the name ``torch`` inside RecBole's tra
 ``torch.load`` and ``torch.save`` stay what they are for everybody else.
 """
 
-import enum
 import os
 import pickle
 import sys
 import types
 import warnings
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import torch
-from recbole.config import Config
 from recbole.model.sequential_recommender import s3rec
 from recbole.quick_start import quick_start
 from recbole.trainer import trainer
-from recbole.utils import enum_type, get_model
 
 from recbole_llmdistill.compat import restricted_pickle
+from recbole_llmdistill.compat.plain_values import from_plain, to_plain
 from recbole_llmdistill.errors import InputError
 
-_CONFIG = "recbole_config"  # marks the plain form of a Config
-_ENUM = "recbole_enum"
-_DEVICE = "torch_device"
 _original_torch_load = torch.load
 
 
@@ -41,7 +34,7 @@ def write_checkpoint(state: Any, file: str | os.PathLike, **_options) -> None:
     Stands in for ``torch.save`` in RecBole's trainers, whose ``pickle_protocol`` it ignores.
     """
     temporary = f"{os.fspath(file)}.tmp"
-    torch.save(_to_plain(state), temporary)
+    torch.save(to_plain(state), temporary)
     os.replace(temporary, file)
 
 
@@ -67,64 +60,7 @@ def read_checkpoint(file: str | os.PathLike, map_location=None, **_options) -> A
     except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{os.fspath(file)} is not a readable checkpoint ({reason})") from error
-    return _from_plain(state)
-
-
-def _to_plain(value: Any) -> Any:
-    if isinstance(value, Config):
-        return {
-            _CONFIG: {
-                "model": value.model,
-                "dataset": value.dataset,
-                "parameters": _to_plain(value.parameters),
-                "final_config_dict": _to_plain(value.final_config_dict),
-            }
-        }
-    if isinstance(value, enum.Enum):
-        return {_ENUM: [type(value).__name__, value.name]}
-    if isinstance(value, torch.device):
-        return {_DEVICE: str(value)}
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        return torch.from_numpy(np.ascontiguousarray(value))
-    if isinstance(value, OrderedDict):  # a state dict keeps its type
-        return OrderedDict((key, _to_plain(item)) for key, item in value.items())
-    if isinstance(value, dict):
-        return {key: _to_plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_to_plain(item) for item in value)
-    if isinstance(value, type):  # RecBole accepts a model class in the place of its name
-        return value.__name__
-    return value
-
-
-def _from_plain(value: Any) -> Any:
-    if isinstance(value, OrderedDict):
-        return value
-    if isinstance(value, dict):
-        if value.keys() == {_CONFIG}:
-            return _rebuild_config(value[_CONFIG])
-        if value.keys() == {_ENUM}:
-            return getattr(enum_type, value[_ENUM][0])[value[_ENUM][1]]
-        if value.keys() == {_DEVICE}:
-            device = torch.device(value[_DEVICE])
-            return device if device.type != "cuda" or torch.cuda.is_available() else torch.device("cpu")
-        return {key: _from_plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_from_plain(item) for item in value)
-    return value
-
-
-def _rebuild_config(plain: dict[str, Any]) -> Config:
-    """A Config with the stored values; its constructor would mix in this process's command line."""
-    config = Config.__new__(Config)
-    config.compatibility_settings()
-    config.yaml_loader = config._build_yaml_loader()
-    for name, value in plain.items():
-        setattr(config, name, _from_plain(value))
-    config.model_class = get_model(config.model)
-    return config
+    return from_plain(state)
 
 
 class _TorchWithPlainCheckpoints(types.ModuleType):
