@@ -65,6 +65,16 @@ def test_another_version(diagnose, monkeypatch, name: str, version, state: str, 
     assert status == (1 if state == "WRONG" else 0)
 
 
+def test_a_package_that_only_an_extra_needs(diagnose, monkeypatch) -> None:
+    pretend(monkeypatch, "matplotlib", None)
+    monkeypatch.setattr(doctor, "tested_versions", lambda: {"matplotlib": "3.10.0"})
+    status, lines = diagnose()
+    line = next(line for line in lines if " matplotlib " in line)
+    assert line.startswith("note")
+    assert line.endswith("needed only for pip install 'recbole-llmdistill[plot]'")
+    assert status == 0
+
+
 def test_another_python(diagnose, monkeypatch) -> None:
     monkeypatch.setattr(doctor.sys, "version_info", (3, 13, 0))
     status, lines = diagnose()

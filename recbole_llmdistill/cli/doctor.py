@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import recbole_llmdistill
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
@@ -73,18 +74,22 @@ def check_python() -> Finding:
 
 def check_packages() -> Iterator[Finding]:
     """Each package of the tested set: present, within the range that works, and the tested version or not."""
-    allowed = _allowed_ranges()
+    needed = _requirements()
     for name, tested in tested_versions().items():
         mend = f"pip install {name}=={tested}"
+        extra, allowed = needed.get(name, (None, SpecifierSet()))
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
-            yield Finding("WRONG", f"{name} is not installed", mend)
+            if extra:
+                mend = f"pip install '{DISTRIBUTION}[{extra}]'"
+                yield Finding("note", f"{name} is not installed, and needed only for {mend}")
+            else:
+                yield Finding("WRONG", f"{name} is not installed", mend)
             continue
-        same = found.split("+")[0] == tested
-        if name in allowed and not allowed[name].contains(found, prereleases=True):
-            yield Finding("WRONG", f"{name} {found}, needed is {allowed[name]}", mend)
-        elif same:
+        if not allowed.contains(found, prereleases=True):
+            yield Finding("WRONG", f"{name} {found}, needed is {allowed}", mend)
+        elif found.split("+")[0] == tested:
             yield Finding("ok", f"{name} {found}")
         else:
             yield Finding("note", f"{name} {found}; the tests ran with {tested}")
@@ -96,12 +101,19 @@ def tested_versions() -> dict[str, str]:
     return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
 
 
-def _allowed_ranges():
+def _requirements() -> dict[str, tuple[str | None, SpecifierSet]]:
+    """Package -> the extra that asks for it (``None``: all installations do), and the versions that work."""
     try:
-        required = map(Requirement, metadata.requires(DISTRIBUTION) or [])
+        declared = metadata.metadata(DISTRIBUTION)
     except metadata.PackageNotFoundError:  # a checkout that is only on the path
         return {}
-    return {item.name: item.specifier for item in required if item.marker is None}
+    needed: dict[str, tuple[str | None, SpecifierSet]] = {}
+    for item in map(Requirement, declared.get_all("Requires-Dist") or []):
+        extras = (None, *(declared.get_all("Provides-Extra") or []))
+        extra = next(e for e in extras if item.marker is None or item.marker.evaluate({"extra": e or ""}))
+        if extra is None or item.name not in needed:
+            needed[item.name] = (extra, item.specifier)
+    return needed
 
 
 def check_models() -> Finding:
