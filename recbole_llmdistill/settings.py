@@ -57,6 +57,10 @@ class DistillationSettings(BaseModel):
     """How several profiles a user become one."""
     profile_control: Literal["none", "shuffled"]
     """``shuffled`` deals the profiles out anew among users: the control of every claim."""
+    profile_item_fields: list[str] | dict[str, str] | None
+    """Item fields for prompts, in their order: a list of names, or a mapping of name to label."""
+    profile_interaction_fields: list[str] | dict[str, str] | None
+    """The same of interactions, e.g. the rating."""
     train_sequences: Literal["whole", "prefix"]
     """Training rows: whole windows of a history with a loss at every position, or RecBole's prefixes."""
 
