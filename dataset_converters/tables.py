@@ -86,12 +86,12 @@ class Tables(Source):
         if not time:
             notes.append("no times: the order of the rows was taken for the order in time")
         items, users = files.get_optional(self.items.lower()), files.get_optional(self.users.lower())
-        item_table = items and self._features(items, self.item, ITEM)
-        user_table = users and self._features(users, self.user, USER)
+        item_table = self._features(items, self.item, ITEM) if items else None
+        user_table = self._features(users, self.user, USER) if users else None
         return RawTables(
             table.select(columns),
-            item_table and (lambda _: item_table.collect()),
-            user_table and (lambda _: user_table.collect()),
+            (lambda _: item_table.collect()) if items else None,
+            (lambda _: user_table.collect()) if users else None,
             rating_field=RATING if rating else None,
             settings={"profile_item_fields": self._labels(items, item_table)} if items else {},
             notes=notes,
