@@ -43,8 +43,18 @@ def draw_interactions(users: int, items: int, rows: int, least: int, seed: int =
     return user, item
 
 
+def sittings(user: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Seconds: every user rates one film after another, half of them within the second of the one before."""
+    pause = generator.integers(0, 2, len(user)) * generator.integers(1, 20, len(user))
+    passed = np.cumsum(pause)
+    first = np.flatnonzero(np.append(True, user[1:] != user[:-1]))
+    lengths = np.diff(np.append(first, len(user)))
+    begin = generator.integers(FIRST_SECOND, LAST_SECOND - 200_000, len(first))
+    return np.repeat(begin - passed[first], lengths) + passed
+
+
 def generate_movielens(folder: Path, users: int, items: int, rows: int, least: int) -> None:
-    """``ratings.csv`` and ``movies.csv`` as in ml-20m.zip: rows by user, then by movie."""
+    """``ratings.csv`` and ``movies.csv`` as in ml-20m.zip: rows by user, then by movie, times in sittings."""
     user, item = draw_interactions(users, items, rows, least)
     generator = np.random.default_rng(1)
     ratings = pl.DataFrame(
@@ -52,7 +62,7 @@ def generate_movielens(folder: Path, users: int, items: int, rows: int, least: i
             "userId": user,
             "movieId": item,
             "rating": generator.integers(1, 11, rows) / 2,
-            "timestamp": generator.integers(FIRST_SECOND, LAST_SECOND, rows),
+            "timestamp": sittings(user, generator),
         }
     )
     ratings.sort("userId", "movieId").write_csv(folder / "ratings.csv")

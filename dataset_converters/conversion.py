@@ -12,6 +12,7 @@ from tqdm import tqdm
 from recbole_llmdistill.dataset_converters.atomic_files import new_dataset_folder, write_atomic_file
 from recbole_llmdistill.dataset_converters.dataset_settings import write_settings
 from recbole_llmdistill.dataset_converters.filters import Account, Filters, apply_filters
+from recbole_llmdistill.dataset_converters.parsing_errors import parsing_errors_told
 from recbole_llmdistill.dataset_converters.provenance import write_provenance
 from recbole_llmdistill.dataset_converters.raw_files import RawFiles
 from recbole_llmdistill.dataset_converters.source import ITEM, RATING, TIME, USER, RawTables, Source
@@ -52,7 +53,7 @@ def convert(
         workspace = folder / ".unpacked"
         workspace.mkdir()
         files = RawFiles(input, workspace, source.publisher)
-        with polars_errors_told(str(input)), _timed(notify) as done:
+        with parsing_errors_told(files), _timed(notify) as done:
             tables = source.read(files)
             log, types = _collect(tables)
             done(f"read {log.height:,} interactions")
@@ -72,25 +73,13 @@ def convert(
         for step in account.steps[1:]:
             if step.removed:
                 notify(f"  {step.name}: {step.removed:,} removed, {step.left:,} left")
-        with _timed(notify) as done, polars_errors_told(str(out)):
+        with _timed(notify) as done, parsing_errors_told(files):
             written = _write(folder, out.name, account.interactions, types, tables)
             done(f"wrote {', '.join(written)}")
         write_settings(folder / f"{out.name}.yaml", source, tables, written, filters, split)
         write_provenance(folder, source, files, tables, filters, account, split, time_meaning)
         shutil.rmtree(workspace)
     return out
-
-
-@contextmanager
-def polars_errors_told(where: str) -> Iterator[None]:
-    """What polars cannot parse becomes one line, but for a full disk, which is told elsewhere."""
-    try:
-        yield
-    except pl.exceptions.PolarsError as error:
-        text = str(error)
-        if "os error" in text:
-            raise OSError(text) from error
-        raise InputError(f"{where}: {' '.join(text.split())[:300]}") from error
 
 
 @contextmanager
@@ -121,7 +110,7 @@ def _collect(tables: RawTables) -> tuple[pl.DataFrame, dict[str, str]]:
 def _drop_incomplete(account: Account) -> None:
     if account.interactions.height == 0:
         raise InputError("there are no interactions in these files")
-    named = pl.all_horizontal(pl.col(USER, ITEM).is_not_null() & (pl.col(USER, ITEM).cast(pl.String) != ""))
+    named = pl.all_horizontal(pl.col(USER, ITEM).is_not_null() & (pl.col(USER, ITEM) != ""))
     account.keep("with user and item", named)
     if TIME in account.interactions.columns:
         account.keep("with time", pl.col(TIME).is_not_null())

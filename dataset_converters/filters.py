@@ -143,6 +143,6 @@ def _k_core(interactions: pl.DataFrame, k: int) -> pl.DataFrame:
 
 
 def _sample_users(interactions: pl.DataFrame, number: int, seed: int) -> pl.DataFrame:
-    users = interactions.select(pl.col(USER).unique().cast(pl.String).sort()).to_series()
-    drawn = users.sample(min(number, len(users)), seed=seed)
-    return interactions.filter(pl.col(USER).cast(pl.String).is_in(drawn.implode()))
+    users = interactions.select(pl.col(USER).unique()).sort(pl.col(USER).cast(pl.String))
+    drawn = users.sample(min(number, users.height), seed=seed)
+    return interactions.join(drawn, on=USER, how="semi", maintain_order="left")

@@ -57,7 +57,7 @@ class RawFiles:
         if not given.exists():
             raise InputError(f"{given}: no such file or folder; the files are offered at {publisher}")
         self.given, self.workspace, self.publisher = given, workspace, publisher
-        self.used: list[Path] = []
+        self.opened: dict[RawFile, Path] = {}
         self._files = list(self._list())
 
     def _list(self) -> Iterator[RawFile]:
@@ -104,11 +104,13 @@ class RawFiles:
 
     def open(self, file: RawFile) -> Path:
         """Path of the plain file, unpacked into the workspace if need be."""
-        if file.path not in self.used:
-            self.used.append(file.path)
-        if file.cost == 0:
-            return file.path
-        target = self.workspace / f"{len(list(self.workspace.iterdir()))}-{file.name}"
+        if file not in self.opened:
+            self.opened[file] = file.path if file.cost == 0 else self._unpack(file)
+        return self.opened[file]
+
+    def _unpack(self, file: RawFile) -> Path:
+        target = self.workspace / str(len(self.opened)) / file.name
+        target.parent.mkdir()
         with _damage_told(file, self.publisher):
             if file.member is None:
                 with open(file.path, "rb") as compressed, gzip.open(compressed) as content:
@@ -123,7 +125,7 @@ class RawFiles:
     def digests(self) -> list[dict]:
         """Name, size and SHA-256 of every file that was read, as it lies on the disk."""
         described = []
-        for path in self.used:
+        for path in dict.fromkeys(file.path for file in self.opened):
             with open(path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             described.append({"file": path.name, "bytes": path.stat().st_size, "sha256": digest})
