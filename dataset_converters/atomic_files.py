@@ -3,7 +3,7 @@
 import errno
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,17 +64,18 @@ def write_atomic_file(table: pl.DataFrame, path: Path) -> None:
 def _readable(table: pl.DataFrame, column: str) -> pl.Expr | pl.Series:
     data_type = table.schema[column]
     if column in ID_COLUMNS:
-        return _readable_ids(table[column])
+        return _by_value(table[column], escape_ids)
     if isinstance(data_type, pl.List):
         return join_values(pl.col(column))
     if data_type == pl.String:
         return clean_text(pl.col(column))
     if isinstance(data_type, pl.Categorical):
-        return clean_text(pl.col(column).cast(pl.String))
+        return _by_value(table[column], lambda values: pl.select(clean_text(pl.lit(values))).to_series())
     return pl.col(column)
 
 
-def _readable_ids(ids: pl.Series) -> pl.Series:
-    used = ids.unique().cast(pl.String)
-    escaped = escape_ids(used)
-    return ids if escaped.equals(used) else ids.cast(pl.String).replace(used, escaped)
+def _by_value(values: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Change every different value once: a column of millions of rows has few."""
+    used = values.unique().cast(pl.String)
+    changed = change(used)
+    return values if changed.equals(used) else values.cast(pl.String).replace(used, changed)

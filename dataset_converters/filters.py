@@ -37,6 +37,11 @@ class Filters:
     sample_users: int | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("min_user_interactions", "min_item_interactions", "k_core", "sample_users", "seed"):
+            if (getattr(self, name) or 0) < 0:
+                raise InputError(f"--{name.replace('_', '-')} {getattr(self, name)}: give a number from 0")
+
     @property
     def count_users_or_items(self) -> bool:
         """Whether users or items with few interactions are left out."""

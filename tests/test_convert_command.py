@@ -103,6 +103,11 @@ def no_ratings(raw: Path) -> None:
     (raw / "ratings.csv").unlink()
 
 
+def two_releases(raw: Path) -> None:
+    (raw / "ml-25m").mkdir()
+    (raw / "ml-25m" / "ratings.csv").write_text(RATINGS)
+
+
 def no_movies(raw: Path) -> None:
     (raw / "movies.csv").unlink()
 
@@ -121,6 +126,7 @@ BAD = {
     damaged_zip: ("ml.zip:ratings.csv: the archive is damaged or incomplete", "grouplens.org"),
     no_ratings: ("neither u.data (100K), ratings.dat (1M, 10M) nor ratings.csv", "grouplens.org"),
     no_movies: ("no file movies.csv here, found ratings.csv", "grouplens.org"),
+    two_releases: ("several files ratings.csv: ", "give --input one folder"),
     other_columns: ("column userId is missing; expected userId, movieId, rating, timestamp, found user, movieId",),
     words_for_numbers: ("ratings.csv, line 122: could not parse `good` as dtype `f32` at column 'rating'",),
 }
@@ -145,6 +151,7 @@ def test_bad_files(monkeypatch, capsys, raw, spoil) -> None:
         (["--out", "dataset/x", "--input", "nowhere"], "nowhere: no such file or folder; the files are offered at"),
         (["--out", "dataset/x", "--since", "soon"], "'soon' is no date"),
         (["--out", "dataset/x", "--min-rating", "6"], "rating at least 6: 0); loosen the filter named last"),
+        (["--out", "dataset/x", "--sample-users", "-1"], "--sample-users -1: give a number from 0"),
         (["--out", "dataset/x", "--kcore=5"], "argument '--kcore=5' is not understood"),
         (["--out", "ml/ratings.csv/x"], "ml/ratings.csv: File exists"),
     ],
