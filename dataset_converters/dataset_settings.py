@@ -20,7 +20,9 @@ def write_settings(
     filters: Filters,
     split: TimeSplit | None,
 ) -> None:
-    """Write what ``properties/dataset/<source>.yaml`` says, restricted to the fields that the files have.
+    """Write what ``properties/dataset/converted/<source>.yaml`` says, restricted to the fields that the files have.
+
+    These lie in a folder of their own, as RecBole offers data sets of some of these names with other fields.
 
     Args:
         path: file to write.
@@ -30,7 +32,7 @@ def write_settings(
         filters: as given; who has filtered by numbers of interactions wants no other such filter when loading.
         split: the paper's split, if asked for; its shares hold as long as nothing else is filtered.
     """
-    template = properties("dataset", f"{source.name}.yaml").read_text(encoding="utf-8")
+    template = properties("dataset", "converted", f"{source.name}.yaml").read_text(encoding="utf-8")
     settings = yaml.safe_load(template) | tables.settings
     settings["load_col"] = {
         suffix: [field for field in fields if field in written.get(suffix, [])]

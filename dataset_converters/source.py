@@ -41,7 +41,7 @@ class Source(ABC):
     """Reader of one publisher's format; constructor arguments are its options."""
 
     name: ClassVar[str]
-    """Name on the command line; ``properties/dataset/<name>.yaml`` holds the RecBole settings of its data sets."""
+    """Name on the command line; ``properties/dataset/converted/<name>.yaml`` has its RecBole settings."""
     title: ClassVar[str]
     """One line for the help text."""
     publisher: ClassVar[str]

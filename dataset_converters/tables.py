@@ -129,7 +129,7 @@ class Tables(Source):
         wanted = [_plain_name(name) for name in self.text]
         check_columns(path, wanted, list(typed))
         wanted = wanted or [name for name, kind in typed.items() if kind == "token_seq"]
-        return {name: name.replace("_", " ").capitalize() for name in wanted}
+        return {name: name.replace("_", " ").lower() for name in wanted}
 
 
 def _plain_name(name: str) -> str:

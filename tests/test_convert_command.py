@@ -66,7 +66,7 @@ def test_settings_beside_the_data_count_less_than_the_users(monkeypatch, raw, mo
     given = {"data_path": "data", "train_neg_sample_args": None}
     config = Config(model=model, dataset="films", config_dict=given)
     assert config["TIME_FIELD"] == "time_rank"
-    assert config["profile_item_fields"] == {"title": "Title", "year": "Year", "genres": "Genres"}
+    assert config["profile_item_fields"] == {"title": "title", "year": "year", "genres": "genres"}
     assert config["user_inter_num_interval"] == "[3,inf)"
     config = Config(model=model, dataset="films", config_dict=given | {"user_inter_num_interval": "[5,inf)"})
     assert config["user_inter_num_interval"] == "[5,inf)"

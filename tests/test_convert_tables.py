@@ -37,7 +37,7 @@ def test_columns_by_name(tmp_path, shop) -> None:
     assert item["List_price"] == pytest.approx(9.5)
     assert item["in_stock"] == "true"
     settings = yaml.safe_load((out / "shop.yaml").read_text(encoding="utf-8"))
-    assert settings["profile_item_fields"] == {"Name": "Name", "tags": "Tags"}
+    assert settings["profile_item_fields"] == {"Name": "name", "tags": "tags"}
 
 
 def test_columns_by_yaml_equal_those_by_flags(tmp_path, shop) -> None:

@@ -21,8 +21,8 @@ def test_convert_from_a_wheel(tmp_path) -> None:
         archive.extractall(tmp_path / "installed")
     for path in (CHECKOUT / "dataset_converters").glob("*.py"):
         assert f"recbole_llmdistill/dataset_converters/{path.name}" in names
-    for path in (CHECKOUT / "properties" / "dataset").glob("*.yaml"):
-        assert f"recbole_llmdistill/properties/dataset/{path.name}" in names
+    for path in (CHECKOUT / "properties" / "dataset" / "converted").glob("*.yaml"):
+        assert f"recbole_llmdistill/properties/dataset/converted/{path.name}" in names
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "log.csv").write_text("user_id,item_id,timestamp\nu,i,1400000000\nu,j,1400000001\n")
