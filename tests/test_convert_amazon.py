@@ -38,6 +38,35 @@ def test_2014_ratings_and_python_literal_metadata(tmp_path) -> None:
     assert items["9790790961"]["title"] == []  # no metadata: the item is there, without text
 
 
+def test_2014_reviews_as_json_or_as_python_literals(tmp_path) -> None:
+    review = {"reviewerID": "A2SUAM1J3GNN3B", "asin": "0000013714", "helpful": [2, 3], "reviewText": 'it\'s "good"\n'}
+    rows = [
+        review | {"overall": 5.0, "unixReviewTime": 1252800000},
+        review | {"overall": 2.0, "unixReviewTime": 1252800001},
+    ]
+    written = []
+    for name, write in (("json", json.dumps), ("literal", repr)):
+        raw = tmp_path / name
+        raw.mkdir()
+        (raw / "reviews_Beauty.json").write_text("\n".join(map(write, rows)))
+        written.append((convert(AmazonReviews(), raw, tmp_path / "out" / name / "own") / "own.inter").read_bytes())
+    assert written[0] == written[1]
+    assert [line.split(b"\t")[2:4] for line in written[0].splitlines()[1:]] == [
+        [b"5.0", b"1252800000"],
+        [b"2.0", b"1252800001"],
+    ]
+
+
+def test_a_broken_record_is_named_by_its_line(tmp_path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "ratings_Beauty.csv").write_text(RATINGS_2014)
+    (raw / "meta_Beauty.json").write_text(META_2014 + "{'asin': '7806397051', 'title': 'half")
+    with pytest.raises(InputError, match=r"meta_Beauty.json, line 3: neither a JSON object nor a Python dictionary"):
+        convert(AmazonReviews(), raw, tmp_path / "dataset" / "own")
+    assert not list((tmp_path / "dataset").iterdir())
+
+
 def test_2018_ratings_have_the_item_first(tmp_path) -> None:
     raw = tmp_path / "All_Beauty.csv"
     raw.write_text("0143026860,A1V6B6TNIC10QE,1.0,1424304000\n0143026860,A2F5GHSXFQ0W6J,4.0,1418860800\n")

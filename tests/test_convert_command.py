@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -218,3 +219,29 @@ def test_the_same_files_and_flags_give_the_same_bytes(monkeypatch, raw) -> None:
     provenance = json.loads(Path("one/films/provenance.json").read_text())
     assert provenance["filters"] == {"sample_users": 7, "seed": 3}
     assert provenance["files"][0]["file"] == "ratings.csv"
+
+
+def test_describe_of_a_file_without_types(monkeypatch, capsys) -> None:
+    Path("dataset/own").mkdir(parents=True)
+    Path("dataset/own/own.inter").write_text("user_id\titem_id\nu\ti\n")
+    assert command(monkeypatch, "describe", "own") == 2
+    assert "own.inter: the first line must name columns as name:type" in capsys.readouterr().err
+
+
+def test_describe_counts_what_is_there(monkeypatch, capsys) -> None:
+    folder = Path("dataset/own")
+    folder.mkdir(parents=True)
+    rows = ["u\ta\t0", "u\tb\t1", "u\ta\t2", "v\ta\t3", "w\tc\t4"]
+    (folder / "own.inter").write_text("user_id:token\titem_id:token\ttimestamp:float\n" + "\n".join(rows) + "\n")
+    (folder / "own.item").write_text("item_id:token\ttitle:token_seq\na\tone two three\nb\t\nc\tone\n")
+    assert command(monkeypatch, "describe", str(folder)) == 0
+    shown = dict(re.split("  +", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (shown["users"], shown["items"]) == ("3", "3")
+    assert shown["density"] == "55.5556%"  # 5 of 9, as RecBole counts repeated pairs too
+    assert shown["history length"].startswith("min 1   5%: 1   25%: 1   50%: 1   75%: 3   95%: 3   max 3")
+    assert shown["time span"].endswith("0.0 to 4.0 (ranks or offsets, not moments)")
+    assert command(monkeypatch, "describe", "own") == 0
+    # a and c have a title: 2 of 3 items, 4 of 5 interactions, (3 + 1) / 2 words
+    assert "item field title            66.7% of items, 80.0% of interactions, 2.0 words on average" in (
+        capsys.readouterr().out
+    )
