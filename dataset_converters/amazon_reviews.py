@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recbole_llmdistill.dataset_converters.json_lines import first_record, read_wanted, scan_records
+from recbole_llmdistill.dataset_converters.json_lines import field_names, read_wanted, scan_records
 from recbole_llmdistill.dataset_converters.raw_files import RawFile, RawFiles
 from recbole_llmdistill.dataset_converters.source import RawTables, Source
 from recbole_llmdistill.dataset_converters.text_files import csv_header
@@ -82,7 +82,7 @@ def _scan_csv(path: Path) -> tuple[pl.LazyFrame, str]:
 
 
 def _scan_json(path: Path, workspace: Path) -> tuple[pl.LazyFrame, str]:
-    if "parent_asin" in first_record(path):
+    if "parent_asin" in field_names(path):
         user, item, rating, time, note = "user_id", "parent_asin", "rating", "timestamp", "2023"
     else:
         user, item, rating, time, note = "reviewerID", "asin", "overall", "unixReviewTime", "2014 or 2018"

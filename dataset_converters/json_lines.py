@@ -1,6 +1,7 @@
 """Files with one record a line: JSON, or Python literals as in older releases of UCSD."""
 
 import ast
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,17 +12,21 @@ from tqdm import tqdm
 from recbole_llmdistill.errors import InputError
 
 _ROWS_A_PART = 100_000
+_LOOKED_AT = 100
 
 
-def first_record(path: Path) -> dict:
-    """The record in the first line.
+def field_names(path: Path) -> list[str]:
+    """Names of the fields in the first records; a single record may lack some.
 
     Raises:
-        InputError: it is neither a JSON object nor a Python dictionary.
+        InputError: the file is empty, or a line is neither a JSON object nor a Python dictionary.
     """
-    for record in records(path, progress=False):
-        return record
-    raise InputError(f"{path.name} is empty")
+    names: dict[str, None] = {}
+    for record in itertools.islice(records(path, progress=False), _LOOKED_AT):
+        names |= dict.fromkeys(record)
+    if not names:
+        raise InputError(f"{path.name} is empty")
+    return list(names)
 
 
 def is_json(path: Path) -> bool:
@@ -75,14 +80,14 @@ def scan_records(path: Path, fields: Mapping[str, type[pl.DataType]], workspace:
     memory stays flat.
 
     Raises:
-        InputError: a field is in no record's first line, or a line is no record.
+        InputError: a field is in none of the first records, or a line is no record.
     """
-    first = first_record(path)
-    missing = [name for name in fields if name not in first]
+    found = field_names(path)
+    missing = [name for name in fields if name not in found]
     if missing:
         raise InputError(
             f"{path.name}: field {', '.join(missing)} is missing; expected {', '.join(fields)}, "
-            f"found {', '.join(first)}"
+            f"found {', '.join(found)}"
         )
     if is_json(path):
         return pl.scan_ndjson(path, schema=dict(fields))

@@ -14,7 +14,9 @@ from recbole_llmdistill.errors import InputError
 _TEXT = ("title", "title_orig", "description")
 _LISTS = ("genres", "countries", "studios", "directors", "actors", "keywords")
 _WORDS = ("content_type", "release_year", "for_kids", "age_rating")
-_ITEM_FIELDS = ("content_type", *_TEXT[:2], "release_year", *_LISTS[:2], "for_kids", "age_rating", *_LISTS[2:])
+_ITEM_FIELDS = (*_WORDS, *_TEXT, *_LISTS)
+_ENGLISH_NAMES = {"directors": "directors_translated", "actors": "actors_translated"}
+"""Columns that are called otherwise in items_en.csv."""
 _USER_FIELDS = ("age", "income", "sex", "kids_flg")
 
 
@@ -53,7 +55,7 @@ class Kion(Source):
                 pl.col("total_dur").alias("total_dur:float"),
                 day.dt.epoch("s").alias("timestamp:float"),
             ),
-            lambda _: _read_items(items),
+            lambda _: _read_items(items, _ENGLISH_NAMES if suffix else {}),
             users and (lambda _: _read_users(users)),
             rating_field="watched_pct",
             notes=[f"items and users in {'English' if suffix else 'Russian'}", "times are days"],
@@ -66,8 +68,10 @@ def _language(files: RawFiles) -> str:
     return "en" if files.has("items_en.csv") else "ru"
 
 
-def _read_items(path: Path) -> pl.DataFrame:
-    items = scan_csv(path, dict.fromkeys(("item_id", *_ITEM_FIELDS, "description"), pl.String)).collect()
+def _read_items(path: Path, names: dict[str, str]) -> pl.DataFrame:
+    columns = ["item_id", *(names.get(name, name) for name in _ITEM_FIELDS)]
+    items = scan_csv(path, dict.fromkeys(columns, pl.String)).collect()
+    items = items.rename({theirs: ours for ours, theirs in names.items()})
     whole = [_without_fraction(name) for name in _WORDS]
     lists = [pl.col(name).str.split(",").alias(f"{name}:token_seq") for name in _LISTS]
     texts = [pl.col(name).alias(f"{name}:token_seq") for name in _TEXT]

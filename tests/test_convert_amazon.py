@@ -57,6 +57,15 @@ def test_2014_reviews_as_json_or_as_python_literals(tmp_path) -> None:
     ]
 
 
+def test_records_with_other_fields_are_refused(tmp_path) -> None:
+    (tmp_path / "reviews.json").write_text(json.dumps({"reviewerID": "A", "asin": "B", "overall": 5.0}) + "\n")
+    message = (
+        "field unixReviewTime is missing; expected reviewerID, asin, overall, unixReviewTime, found reviewerID, asin"
+    )
+    with pytest.raises(InputError, match=message):
+        convert(AmazonReviews(), tmp_path / "reviews.json", tmp_path / "dataset" / "own")
+
+
 def test_a_broken_record_is_named_by_its_line(tmp_path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()

@@ -23,15 +23,15 @@ KION_ITEMS = (
 )
 
 
-def write_kion(folder: Path, suffix: str = "") -> Path:
-    folder.mkdir(exist_ok=True)
+def write_kion(folder: Path) -> Path:
+    folder.mkdir()
     (folder / "interactions.csv").write_text(
         "user_id,item_id,last_watch_dt,total_dur,watched_pct\n"
         "176549,10711,2021-05-11,4250,72.0\n699317,10711,2021-05-29,8317,100.0\n176549,2508,2021-03-13,10,\n",
         encoding="utf-8",
     )
-    (folder / f"items{suffix}.csv").write_text(KION_ITEMS, encoding="utf-8")
-    (folder / f"users{suffix}.csv").write_text(
+    (folder / "items.csv").write_text(KION_ITEMS, encoding="utf-8")
+    (folder / "users.csv").write_text(
         "user_id,age,income,sex,kids_flg\n176549,age_25_34,income_60_90,М,1\n973171,age_18_24,income_20_40,Ж,0\n",
         encoding="utf-8",
     )
@@ -61,11 +61,27 @@ def test_kion_days_are_seconds_and_missing_shares_can_be_filtered(tmp_path) -> N
     assert [row["user_id"] for row in raw_rows(seen / "seen.inter")] == ["699317"]
 
 
-def test_kion_in_two_languages_asks_which(tmp_path) -> None:
-    raw = write_kion(write_kion(tmp_path / "raw"), "_en")
+KION_ITEMS_EN = (
+    ",item_id,content_type,title,title_orig,release_year,genres,countries,for_kids,age_rating,studios,description,"
+    "keywords,actors_translated,actors_transliterated,directors_translated,transliterated\n"
+    '0,10711,film,Talk to her,Hable con ella,2002.0,"drama, foreign, detective, melodrama",Spain,,16.0,,'
+    '"Marco, a journalist, interviews a torero.","Talk, her, 2002, Spain","Adolfo Fernandez, Ana Fernandez",'
+    "\"Adol'fo Fernandes, Ana Fernandes\",Pedro Almodovar,Pedro Al'modovar\n"
+)
+
+
+def test_kion_in_english_has_an_index_column_and_other_names_for_people(tmp_path) -> None:
+    raw = write_kion(tmp_path / "raw")
+    (raw / "items_en.csv").write_text(KION_ITEMS_EN)
+    (raw / "users_en.csv").write_text(",user_id,age,income,sex,kids_flg\n0,176549,age_25_34,income_60_90,M,1\n")
     with pytest.raises(InputError, match="--language ru or en"):
         convert(Kion(), raw, tmp_path / "dataset" / "kion")
-    assert convert(Kion(language="en"), raw, tmp_path / "dataset" / "kion").is_dir()
+    dataset = read_with_recbole(convert(Kion(language="en"), raw, tmp_path / "dataset" / "kion"))
+    item = items_by_id(dataset)["10711"]
+    assert item["directors"] == ["Pedro_Almodovar"]
+    assert item["actors"] == ["Adolfo_Fernandez", "Ana_Fernandez"]
+    assert " ".join(item["description"]) == "Marco, a journalist, interviews a torero."
+    assert tokens(dataset, "user", "sex")[1:] == ["M", "[PAD]"]
 
 
 def write_rees46(folder: Path) -> Path:
@@ -107,6 +123,7 @@ def test_steam_python_literals(tmp_path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
     reviews = (
+        "{u'username': u'First', u'product_id': u'328100', u'date': u'2017-12-14', u'text': u'no hours'}\n"
         "{u'username': u'Chaos Syren', u'hours': 0.1, u'products': 41, u'product_id': u'725280', u'page_order': 0, "
         "u'date': u'2017-12-17', u'text': u'Free\\tis \"good\".', u'early_access': False, u'page': 1}\n"
         "{u'username': u'\"None\"', u'product_id': u'725280', u'date': u'2017-12-16', u'text': u''}\n"
@@ -122,7 +139,7 @@ def test_steam_python_literals(tmp_path) -> None:
     (raw / "steam_games.json").write_text(games)
     out = convert(Steam(), raw, tmp_path / "dataset" / "steam")
     dataset = read_with_recbole(out)
-    assert sorted(set(tokens(dataset, "inter", "user_id"))) == ["%22None%22", "%4Eone", "Chaos Syren"]
+    assert sorted(set(tokens(dataset, "inter", "user_id"))) == ["%22None%22", "%4Eone", "Chaos Syren", "First"]
     items = items_by_id(dataset)
     assert items["725280"]["genres"] == ["Action", "Free_to_Play"]
     assert items["328100"]["title"] == ["Ironbound"]
