@@ -49,7 +49,7 @@ def written(folder: Path) -> Counter:
 
 
 in_the_test_folder = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
@@ -59,7 +59,7 @@ def test_no_interaction_is_lost_or_invented_whatever_the_ids(log) -> None:
     assert written(run(log)) == Counter(log)
 
 
-@settings(in_the_test_folder, max_examples=25)
+@settings(in_the_test_folder, max_examples=15)
 @given(log=logs(ANY_ID, most=12))
 def test_recbole_reads_every_id_as_it_is_written(log) -> None:
     folder = run(log)

@@ -44,7 +44,7 @@ def one_straight_line(text: str) -> str:
     return "".join('"' if letter in "“”" else letter for letter in text)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(TEXT, min_size=1, max_size=8))
 def test_any_text_arrives_word_by_word(texts) -> None:
     path = Path(tempfile.mkdtemp(dir=".")) / "own.item"
@@ -58,7 +58,7 @@ def test_any_text_arrives_word_by_word(texts) -> None:
         assert one_straight_line("" if pd.isna(found) else found).split() == one_straight_line(" ".join(words)).split()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lists=st.lists(st.lists(st.text(max_size=8), max_size=4), min_size=1, max_size=5))
 def test_every_value_of_a_list_is_one_token(lists) -> None:
     path = Path(tempfile.mkdtemp(dir=".")) / "own.item"
