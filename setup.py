@@ -46,8 +46,11 @@ setup(
         "scikit-learn>=1.4",
         "pydantic>=2.7,<3",
         "packaging>=23",
+        "tqdm>=4.60",
+        "pyyaml>=6",
+        "polars>=2,<3",
     ],
-    extras_require={"test": ["pytest>=8", "ruff>=0.9", "build>=1.2"], "plot": ["matplotlib>=3.8"]},
+    extras_require={"test": ["pytest>=8", "ruff>=0.9", "build>=1.2", "hypothesis>=6.100"], "plot": ["matplotlib>=3.8"]},
     entry_points={
         "console_scripts": [
             "run_recbole=recbole_llmdistill.cli.run_recbole:main",

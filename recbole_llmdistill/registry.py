@@ -11,6 +11,7 @@ depend on who imported what first.
 import functools
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import recbole.data.dataset
@@ -80,16 +81,24 @@ def _extend(owner: type, method: str, extension: Callable) -> None:
 
 
 def _load_internal_config_dict(self: Config, original: Callable, model: str, model_class: type, dataset: str) -> None:
-    """After RecBole's own defaults, ours: of the model, of the data set, of a preset; all below any user's setting."""
+    """After RecBole's own defaults, ours: of the model, the data set, a preset; all below any user's setting."""
     original(self, model, model_class, dataset)
     if (defaults := properties("model", f"{model}.yaml")).is_file():
         self._update_internal_config_dict(defaults)
         self.parameters["Distillation"] = list(KEYS)
-    if (defaults := properties("dataset", f"{dataset}.yaml")).is_file():
-        self.parameters["Dataset"] += self._update_internal_config_dict(defaults) or []
+    for defaults in (properties("dataset", f"{dataset}.yaml"), _settings_beside_data(self, dataset)):
+        if defaults.is_file():
+            keys = self._update_internal_config_dict(defaults) or []
+            self.parameters["Dataset"] += [key for key in keys if key not in self.parameters["Dataset"]]
     preset = self.external_config_dict.get("distill_preset")
     if model in MODELS and preset and (defaults := properties("preset", f"{preset}.yaml")).is_file():
         self._update_internal_config_dict(defaults)
+
+
+def _settings_beside_data(config: Config, dataset: str) -> Path:
+    """``<data_path>/<name>/<name>.yaml``, where `llmdistill convert` writes what fits the files."""
+    data_path = config.external_config_dict.get("data_path") or config.internal_config_dict["data_path"]
+    return Path(data_path, dataset, f"{dataset}.yaml")
 
 
 def _get_final_config_dict(self: Config, original: Callable) -> dict[str, Any]:
