@@ -32,7 +32,10 @@ setup(
         *(f"recbole_llmdistill.{name}" for name in NESTED),
     ],
     package_dir={f"recbole_llmdistill.{name}": name for name in NESTED},
-    package_data={"recbole_llmdistill.properties": files_below("properties")},
+    package_data={
+        "recbole_llmdistill.properties": files_below("properties"),
+        "recbole_llmdistill.profiles.inspect": ["page.html"],
+    },
     # Ranges within which the mended RecBole runs; constraints.txt has the exact set that the tests ran with.
     install_requires=[
         "recbole==1.2.1",

@@ -2,10 +2,10 @@
 
 import argparse
 
-from recbole_llmdistill.cli import doctor, encode, import_, reduce
+from recbole_llmdistill.cli import doctor, encode, import_, inspect, reduce
 from recbole_llmdistill.cli.exit_status import ends_with_one_line
 
-COMMANDS = (doctor, encode, reduce, import_)
+COMMANDS = (doctor, encode, reduce, import_, inspect)
 
 
 def build_parser() -> argparse.ArgumentParser:
