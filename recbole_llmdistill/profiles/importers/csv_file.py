@@ -1,5 +1,6 @@
 """CSV and TSV: a user column, and a column a value or one column that holds the whole vector."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,14 +25,15 @@ def read_csv(path: Path, user_column: str | None, vector_column: str | None) -> 
     try:
         header = list(pd.read_csv(path, sep=separator, nrows=0).columns)
         user = choose_user_column(path, header, user_column)
-        chunks = pd.read_csv(path, sep=separator, dtype={user: str}, chunksize=ROWS, keep_default_na=False)
+        options = {"dtype": {user: str}, "chunksize": ROWS, "keep_default_na": False, "index_col": False}
+        chunks = pd.read_csv(path, sep=separator, **options)
         values = [column for column in header if column != user]
         if vector_column is not None:
             if vector_column not in values:
                 raise InputError(f"{path}: no column {vector_column!r}; it has {', '.join(header)}")
             values = [vector_column]
         line = 2
-        for chunk in chunks:
+        while (chunk := _next(chunks)) is not None:
             tokens = chunk[user].tolist()
             if len(values) == 1 and chunk[values[0]].dtype == object:
                 cells = [cell.strip("[]() ").replace(",", " ").split() for cell in chunk[values[0]]]
@@ -39,8 +41,22 @@ def read_csv(path: Path, user_column: str | None, vector_column: str | None) -> 
             else:
                 yield one_vector_each(tokens, _numbers(chunk[values], path, line))
             line += len(chunk)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (
+        pd.errors.ParserError,
+        pd.errors.ParserWarning,
+        pd.errors.EmptyDataError,
+        UnicodeDecodeError,
+    ) as error:
         raise InputError(f"{path}: not a readable CSV file ({' '.join(str(error).split())})") from error
+
+
+def _next(chunks):
+    """The next rows, or None; rows with more cells than the header are an error, where pandas would cut them."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return next(chunks, None)
 
 
 def _numbers(frame, path: Path, first_line: int) -> np.ndarray:
