@@ -6,6 +6,8 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 NESTED = ("properties", "dataset_converters")
+ENCODERS = ["sentence-transformers>=5", "transformers>=4.51", "umap-learn>=0.5.7", "numba>=0.60"]
+LLM = ["openai>=1.60"]
 VERSION = next(
     line.split('"')[1]
     for line in (HERE / "recbole_llmdistill" / "__init__.py").read_text(encoding="utf-8").splitlines()
@@ -49,8 +51,17 @@ setup(
         "scikit-learn>=1.4",
         "pydantic>=2.7,<3",
         "packaging>=23",
+        "tqdm>=4.64",
+        "plotly>=5.20",
+        "jinja2>=3.1",
+        "ijson>=3.2",
     ],
-    extras_require={"test": ["pytest>=8", "ruff>=0.9", "build>=1.2"], "plot": ["matplotlib>=3.8"]},
+    extras_require={
+        "encoders": ENCODERS,
+        "llm": LLM,
+        "plot": ["matplotlib>=3.8"],
+        "test": ["pytest>=8", "ruff>=0.9", "build>=1.2", *ENCODERS, *LLM],
+    },
     entry_points={
         "console_scripts": [
             "run_recbole=recbole_llmdistill.cli.run_recbole:main",

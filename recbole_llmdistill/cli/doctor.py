@@ -2,12 +2,14 @@
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import recbole_llmdistill
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
@@ -73,13 +75,16 @@ def check_python() -> Finding:
 
 def check_packages() -> Iterator[Finding]:
     """Each package of the tested set: present, within the range that works, and the tested version or not."""
-    allowed = _allowed_ranges()
+    allowed, extras = _allowed_ranges(), _extras()
     for name, tested in tested_versions().items():
         mend = f"pip install {name}=={tested}"
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
-            yield Finding("WRONG", f"{name} is not installed", mend)
+            if extra := extras.get(name):
+                yield Finding("note", f"{name} is not installed; some need it: pip install '{DISTRIBUTION}[{extra}]'")
+            else:
+                yield Finding("WRONG", f"{name} is not installed", mend)
             continue
         same = found.split("+")[0] == tested
         if name in allowed and not allowed[name].contains(found, prereleases=True):
@@ -96,12 +101,25 @@ def tested_versions() -> dict[str, str]:
     return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
 
 
-def _allowed_ranges():
+def _requirements() -> list[Requirement]:
     try:
-        required = map(Requirement, metadata.requires(DISTRIBUTION) or [])
+        return [Requirement(line) for line in metadata.requires(DISTRIBUTION) or []]
     except metadata.PackageNotFoundError:  # a checkout that is only on the path
-        return {}
-    return {item.name: item.specifier for item in required if item.marker is None}
+        return []
+
+
+def _allowed_ranges() -> dict[str, SpecifierSet]:
+    """Package that everybody needs -> versions that work."""
+    return {item.name: item.specifier for item in _requirements() if item.marker is None}
+
+
+def _extras() -> dict[str, str]:
+    """Package that only an extra needs -> the extra; "test", which asks for all, last."""
+    found = {}
+    for item in _requirements():
+        if item.marker is not None and (extra := re.search(r"extra == [\"'](\w+)", str(item.marker))):
+            found.setdefault(item.name, extra.group(1))
+    return found
 
 
 def check_models() -> Finding:
