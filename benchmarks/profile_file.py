@@ -2,8 +2,9 @@
 
     python benchmarks/profile_file.py --users 140000 --dimensions 256
 
-Every reading is a process of its own; its memory is the peak resident set above that of a process which only imports
-the reader. "once more" sums all vectors after reading, so that a mapped file is really read.
+And in how much memory is the binary reduced to 64 dimensions by ``llmdistill reduce``? Every reading is a process of
+its own; its memory is the peak resident set above that of a process which only imports the reader. "Read and summed"
+adds up all vectors after reading, so that a mapped file is really read.
 """
 
 import argparse
@@ -18,6 +19,11 @@ import numpy as np
 
 from recbole_llmdistill.profile_file import write_binary, write_text
 
+FORMATS = {
+    "binary": (".useremb.npz", write_binary),
+    "compressed": (".npz", lambda path, users, vectors: np.savez_compressed(path, user_id=users, user_emb=vectors)),
+    "text": (".useremb", write_text),
+}
 READ = r"""
 import json, re, sys, time
 from pathlib import Path
@@ -34,10 +40,34 @@ print(json.dumps({"seconds": read, "summed": time.perf_counter() - start, "peak"
 """
 
 
+REDUCE = r"""
+import json, re, sys, time
+from pathlib import Path
+from recbole_llmdistill.profile_file import read_profile_file
+from recbole_llmdistill.profiles.reducers import linear
+from recbole_llmdistill.profiles.reducers.choice import ReducerOptions
+from recbole_llmdistill.profiles.reducing import reduce_vectors
+import sklearn.manifold, sklearn.neighbors
+def kilobytes(name):
+    return int(re.search(name + r":\s+(\d+)", open("/proc/self/status").read()).group(1))
+before, start = kilobytes("VmHWM"), time.perf_counter()
+path = Path(sys.argv[1])
+reduce_vectors(read_profile_file(path), ReducerOptions(), "x", path.parent / "out", text=False)
+print(json.dumps({"seconds": time.perf_counter() - start, "peak": (kilobytes("VmHWM") - before) * 1024}))
+"""
+
+
+def run(code: str, path: Path) -> dict:
+    """What a process of its own prints as its last line."""
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=140_000)
     parser.add_argument("--dimensions", type=int, default=256)
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))
     parser.add_argument("--folder", type=Path, help="where the files are written; default: the system's for such files")
     arguments = parser.parse_args()
     users = [str(user) for user in range(arguments.users)]
@@ -46,24 +76,26 @@ def main() -> None:
     print(f"{arguments.users} x {arguments.dimensions} float32: {size / 1e6:.0f} MB\n")
     print("| file | MB | write s | read s | read and summed s | memory / size |")
     print("|---|---|---|---|---|---|")
+    footer = ""
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        for name, suffix, write in (
-            ("binary", ".useremb.npz", write_binary),
-            ("np.savez_compressed", ".npz", lambda path, u, v: np.savez_compressed(path, user_id=u, user_emb=v)),
-            ("text", ".useremb", write_text),
-        ):
+        for name in arguments.formats:
+            suffix, write = FORMATS[name]
             path = Path(folder) / f"x{suffix}"
             start = time.perf_counter()
             write(path, users, vectors)
             written = time.perf_counter() - start
-            done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True, check=True)
-            read = json.loads(done.stdout.splitlines()[-1])
+            read = run(READ, path)
             print(
                 f"| {name} | {path.stat().st_size / 1e6:.0f} | {written:.1f} | {read['seconds']:.2f} | "
                 f"{read['summed']:.2f} | {read['peak'] / size:.2f} |",
                 flush=True,
             )
+            if name == "binary":
+                reduced = run(REDUCE, path)
+                text = f"{reduced['seconds']:.1f} s and {reduced['peak'] / size:.2f} x the size of the vectors"
+                footer = f"\nreduced to 64 dimensions by PCA in {text}"
             path.unlink()
+    print(footer)
 
 
 if __name__ == "__main__":

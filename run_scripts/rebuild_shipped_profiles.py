@@ -19,6 +19,8 @@ from recbole_llmdistill.profiles.encoding import encode_profiles
 from recbole_llmdistill.profiles.texts import TEXTS, read_profile_texts
 from recbole_llmdistill.resources import properties
 
+DIMENSIONS = 128  # of the vectors that the published figures were trained with
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -36,7 +38,7 @@ def main() -> None:
         "training_fingerprint": training_part.training_fingerprint(),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    summary = encode_profiles(profiles, EncoderOptions(), dataset, folder, text=False)
+    summary = encode_profiles(profiles, EncoderOptions(dimensions=DIMENSIONS), dataset, folder, text=False)
     print(
         f"{summary.files[0]}: {summary.shape[0]} users, {summary.shape[-1]} values, {manifest['training_fingerprint']}"
     )

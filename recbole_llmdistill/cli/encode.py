@@ -28,7 +28,7 @@ def add_parser(commands) -> None:
         help="tfidf (default; needs no download), a sentence encoder's name or folder "
         "(intfloat/multilingual-e5-large), or openai:MODEL",
     )
-    parser.add_argument("--dimensions", type=int, help="size of the vectors; default: 128 for tfidf, else the model's")
+    parser.add_argument("--dimensions", type=int, help="size of the vectors; default: 64 for tfidf, else the model's")
     parser.add_argument("--text", action=argparse.BooleanOptionalAction, default=True, help="write the text file too")
     model = parser.add_argument_group("sentence encoders and servers")
     model.add_argument("--prefix", help="put before every text; default: 'query: ' for E5, else the model's own prompt")

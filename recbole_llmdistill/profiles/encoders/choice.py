@@ -38,7 +38,7 @@ class EncoderOptions(BaseModel):
     encoder: Annotated[str, Field(min_length=1)] = "tfidf"
     """``tfidf``, ``openai:MODEL``, or a sentence encoder's name or folder."""
     dimensions: Count | None = None
-    """Size of the vectors; None: 128 for tfidf, else the model's own."""
+    """Size of the vectors; None: 64 for tfidf, else the model's own."""
     prefix: str | None = None
     """Put before every text; None: as the model wants it."""
     long: Literal["truncate", "chunk"] | None = None

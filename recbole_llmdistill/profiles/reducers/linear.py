@@ -19,10 +19,10 @@ class PCAReducer:
     """
 
     explained_variance: float | None = None
+    pca: PCA
 
     def __init__(self, dimensions: int, whiten: bool = False) -> None:
         self.dimensions, self.whiten = dimensions, whiten
-        self.pca = PCA(dimensions, whiten=whiten, svd_solver="full")
 
     def settings(self) -> dict[str, Any]:
         """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
@@ -36,7 +36,9 @@ class PCAReducer:
                 f"PCA of {len(vectors)} vectors of {vectors.shape[1]} values has {most} components; "
                 f"--dimensions={self.dimensions} are too many"
             )
-        self.pca.fit(vectors)
+        # Of many vectors the covariance is decomposed, which is as exact and needs no second copy of them.
+        solver = "covariance_eigh" if len(vectors) > vectors.shape[1] else "full"
+        self.pca = PCA(self.dimensions, whiten=self.whiten, svd_solver=solver).fit(vectors)
         variance = self.pca.explained_variance_
         if self.whiten and variance[-1] <= 1e-10 * variance[0]:
             varying = int((variance > 1e-10 * variance[0]).sum())
