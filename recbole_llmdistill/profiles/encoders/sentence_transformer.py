@@ -10,6 +10,8 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.encoders.long_texts import LongTexts, encode_with_limit
 from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
 
+_HUB_SECONDS = 10.0
+
 
 class SentenceTransformerEncoder:
     """A sentence encoder, on the GPU and in bfloat16 where there is one that computes it, else in float32.
@@ -144,16 +146,32 @@ def _load(name: str, options: dict[str, Any]):
             raise InputError(f"{name}: this folder cannot be loaded as a sentence encoder ({_short(error)})") from error
     if folder.is_absolute() or name.startswith(".") or name.count("/") > 1:
         raise InputError(f"encoder {name!r}: there is no such folder; --encoder=tfidf needs no model")
-    for local_files_only in (True, False):
-        try:
-            return SentenceTransformer(name, local_files_only=local_files_only, **options)
-        except Exception as error:  # OSError, ValueError or the HTTP library's own
-            reason = error
-    raise InputError(
-        f"encoder {name!r} is not in the local cache and cannot be fetched ({_short(reason)}); fetch it beforehand by "
-        f"`hf download {name} --local-dir FOLDER` where there is a network and give --encoder=FOLDER, or use "
-        "--encoder=tfidf, which needs no model"
-    ) from reason
+    try:
+        return SentenceTransformer(name, local_files_only=_check_hub(name), **options)
+    except Exception as error:  # OSError, ValueError or the HTTP library's own
+        raise InputError(
+            f"encoder {name!r} is not in the local cache and cannot be fetched ({_short(error)}); fetch it beforehand "
+            f"by `hf download {name} --local-dir FOLDER` where there is a network and give --encoder=FOLDER, or use "
+            "--encoder=tfidf, which needs no model"
+        ) from error
+
+
+def _check_hub(name: str) -> bool:
+    """Whether the model is in the local cache; if not, ask the hub for it once, since a download is tried for minutes.
+
+    Raises:
+        Exception: the hub cannot be reached, or has no such model.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    repository = name if "/" in name else f"sentence-transformers/{name}"  # as sentence-transformers completes it
+    try:
+        snapshot_download(repository, local_files_only=True)
+    except LocalEntryNotFoundError:
+        HfApi().model_info(repository, timeout=_HUB_SECONDS)
+        return False
+    return True
 
 
 def _short(error: Exception) -> str:
