@@ -6,6 +6,8 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 NESTED = ("properties", "dataset_converters")
+ENCODERS = ["sentence-transformers>=5", "transformers>=4.51", "umap-learn>=0.5.7", "numba>=0.60"]
+LLM = ["openai>=1.60"]
 VERSION = next(
     line.split('"')[1]
     for line in (HERE / "recbole_llmdistill" / "__init__.py").read_text(encoding="utf-8").splitlines()
@@ -32,7 +34,10 @@ setup(
         *(f"recbole_llmdistill.{name}" for name in NESTED),
     ],
     package_dir={f"recbole_llmdistill.{name}": name for name in NESTED},
-    package_data={"recbole_llmdistill.properties": files_below("properties")},
+    package_data={
+        "recbole_llmdistill.properties": files_below("properties"),
+        "recbole_llmdistill.profiles.inspect": ["page.html"],
+    },
     # Ranges within which the mended RecBole runs; constraints.txt has the exact set that the tests ran with.
     install_requires=[
         "recbole==1.2.1",
@@ -46,11 +51,19 @@ setup(
         "scikit-learn>=1.4",
         "pydantic>=2.7,<3",
         "packaging>=23",
-        "tqdm>=4.60",
+        "tqdm>=4.64",
         "pyyaml>=6",
         "polars>=2,<3",
+        "plotly>=5.20",
+        "jinja2>=3.1",
+        "ijson>=3.2",
     ],
-    extras_require={"test": ["pytest>=8", "ruff>=0.9", "build>=1.2", "hypothesis>=6.100"], "plot": ["matplotlib>=3.8"]},
+    extras_require={
+        "encoders": ENCODERS,
+        "llm": LLM,
+        "plot": ["matplotlib>=3.8"],
+        "test": ["pytest>=8", "ruff>=0.9", "build>=1.2", "hypothesis>=6.100", *ENCODERS, *LLM],
+    },
     entry_points={
         "console_scripts": [
             "run_recbole=recbole_llmdistill.cli.run_recbole:main",

@@ -13,13 +13,13 @@ from recbole.config import Config
 from recbole.data import create_dataset
 
 import recbole_llmdistill  # noqa: F401  (registers the models)
-from recbole_llmdistill.data.profile_file import BINARY_SUFFIX, write_binary
-from recbole_llmdistill.data.profile_lookup import MANIFEST
-from recbole_llmdistill.profiles.texts import read_profile_texts
-from recbole_llmdistill.profiles.tfidf import encode_tfidf
+from recbole_llmdistill.profile_file import MANIFEST
+from recbole_llmdistill.profiles.encoders.choice import EncoderOptions
+from recbole_llmdistill.profiles.encoding import encode_profiles
+from recbole_llmdistill.profiles.texts import TEXTS, read_profile_texts
 from recbole_llmdistill.resources import properties
 
-DIMENSIONS = 128
+DIMENSIONS = 128  # of the vectors that the published figures were trained with
 
 
 def main() -> None:
@@ -28,21 +28,20 @@ def main() -> None:
     dataset = parser.parse_args().dataset
 
     folder = properties("profiles", dataset)
-    texts = read_profile_texts(folder / "profiles.jsonl")
-    vectors = encode_tfidf(list(texts.values()), DIMENSIONS)
-    write_binary(folder / (dataset + BINARY_SUFFIX), list(texts), vectors)
-
+    profiles = read_profile_texts(folder / TEXTS)
     config = Config(model="SASRecDistill", dataset=dataset)
     training_part, _, _ = create_dataset(config).build()
     manifest = {
         "dataset": dataset,
-        "users": len(texts),
+        "users": len(profiles.user_tokens),
         "eval_args": config["eval_args"],
         "training_fingerprint": training_part.training_fingerprint(),
-        "encoder": f"TF-IDF of words and word pairs, truncated SVD to {DIMENSIONS} dimensions",
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    print(f"{folder}: {len(texts)} profiles, {vectors.shape[1]} dimensions, {manifest['training_fingerprint']}")
+    summary = encode_profiles(profiles, EncoderOptions(dimensions=DIMENSIONS), dataset, folder, text=False)
+    print(
+        f"{summary.files[0]}: {summary.shape[0]} users, {summary.shape[-1]} values, {manifest['training_fingerprint']}"
+    )
 
 
 if __name__ == "__main__":

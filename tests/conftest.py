@@ -5,16 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 import torch
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
+from tiny_dataset import SMALL, write_tiny_dataset
 
 import recbole_llmdistill  # noqa: F401  (registers the models)
-
-N_USERS, N_ITEMS, PROFILE_SIZE = 40, 60, 12
 
 
 @pytest.fixture(autouse=True)
@@ -37,33 +35,6 @@ def tiny(tmp_path) -> Path:
     folder.mkdir(parents=True)
     write_tiny_dataset(folder)
     return folder
-
-
-def write_tiny_dataset(folder: Path) -> None:
-    """Write ``tiny.inter`` and ``tiny.useremb.npz``."""
-    random = np.random.default_rng(7)
-    lines = ["user_id:token\titem_id:token\trating:float\ttimestamp:float"]
-    for user in range(N_USERS):
-        items = random.choice(N_ITEMS, size=random.integers(4, 31), replace=False)
-        start = int(random.integers(0, 1000))
-        lines += [f"u{user}\ti{item}\t{item % 5 + 1}\t{start + 10 * step}" for step, item in enumerate(items)]
-    (folder / "tiny.inter").write_text("\n".join(lines) + "\n")
-    vectors = random.normal(size=(N_USERS, PROFILE_SIZE)).astype(np.float32)
-    tokens = [f"u{user}" for user in range(N_USERS)]
-    np.savez(folder / "tiny.useremb.npz", user_id=np.array(tokens), user_emb=vectors)
-
-
-SMALL = {
-    "hidden_size": 16,
-    "inner_size": 32,
-    "load_col": {"inter": ["user_id", "item_id", "rating", "timestamp"]},
-    "MAX_ITEM_LIST_LENGTH": 10,
-    "train_batch_size": 16,
-    "epochs": 4,
-    "distill_epochs": 2,
-    "show_progress": False,
-    "state": "ERROR",
-}
 
 
 class Prepared(NamedTuple):

@@ -10,7 +10,7 @@ from recbole.config import Config
 from recbole.data import create_dataset
 
 from recbole_llmdistill import resources
-from recbole_llmdistill.data.profile_file import read_profile_file
+from recbole_llmdistill.profile_file import read_profile_file
 from recbole_llmdistill.profiles.texts import read_profile_texts
 
 SHIPPED = resources.properties("profiles", "ml-100k")
@@ -37,7 +37,7 @@ def test_every_user_has_a_profile_of_this_split() -> None:
     part, _, _ = create_dataset(Config("SASRecDistill", "ml-100k")).build()
     users = set(part.field2id_token["user_id"][1:])
     assert set(read_profile_file(SHIPPED / "ml-100k.useremb.npz").user_tokens) == users
-    assert set(read_profile_texts(SHIPPED / "profiles.jsonl")) == users
+    assert set(read_profile_texts(SHIPPED / "profiles.jsonl").user_tokens) == users
     manifest = json.loads((SHIPPED / "manifest.json").read_text())
     assert manifest["training_fingerprint"] == part.training_fingerprint()
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import N_ITEMS, SMALL, write_tiny_dataset
 from recbole.quick_start import load_data_and_model, run_recbole
 from recbole.utils import get_trainer
+from tiny_dataset import N_ITEMS, SMALL, write_tiny_dataset
 
 from recbole_llmdistill.model_names import model_names
 

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from recbole_llmdistill.data.profile_file import BINARY_SUFFIX, TEXT_SUFFIX
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profile_file import BINARY_SUFFIX, TEXT_SUFFIX, newest_twin
 from recbole_llmdistill.resources import properties
-
-MANIFEST = "manifest.json"
 
 
 def find_profile_file(config) -> Path:
@@ -24,22 +22,17 @@ def find_profile_file(config) -> Path:
         path = Path(chosen)
         if path.is_file():
             return path
-        found = _newest_twin(path, name)
+        found = newest_twin(path, name)
         if found is None:
             what = f"holds neither {name}{TEXT_SUFFIX} nor {name}{BINARY_SUFFIX}" if path.is_dir() else "does not exist"
             raise InputError(f"profile_path: {path} {what}")
         return found
     folders = [Path(config["data_path"]), properties("profiles", name)]
     for folder in folders:
-        if found := _newest_twin(folder, name):
+        if found := newest_twin(folder, name):
             return found
     raise InputError(
         f"no profiles for dataset {name!r}: looked for {name}{TEXT_SUFFIX} and {name}{BINARY_SUFFIX} in "
         f"{folders[0].resolve()}; put a file there (one vector a user, see 'Your own profiles' in the README), "
         "set profile_path, or train without profiles by distill_alpha=0"
     )
-
-
-def _newest_twin(folder: Path, name: str) -> Path | None:
-    twins = [folder / (name + suffix) for suffix in (BINARY_SUFFIX, TEXT_SUFFIX)]
-    return max((path for path in twins if path.is_file()), key=lambda path: path.stat().st_mtime, default=None)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from recbole_llmdistill.data.dataset import DistillationDataset
-from recbole_llmdistill.data.profile_file import ProfileTable, read_profile_file
-from recbole_llmdistill.data.profile_lookup import MANIFEST, find_profile_file
+from recbole_llmdistill.data.profile_lookup import find_profile_file
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profile_file import MANIFEST, ProfileTable, read_profile_file
 from recbole_llmdistill.settings import DistillationSettings
 
 

@@ -1,30 +1,112 @@
-"""Read ``profiles.jsonl``: one line a user, ``{"user_id": "...", "profile": "..."}``, further keys allowed."""
+"""Read ``profiles.jsonl``: one line a user, with one profile text or several.
 
+One: ``{"user_id": "7", "profile": "..."}``. Several, by the name of the view:
+``{"user_id": "7", "profiles": {"tastes": "...", "habits": "..."}}``. Further keys are allowed.
+"""
+
+import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from recbole_llmdistill.errors import InputError
 
+TEXTS = "profiles.jsonl"
+_EXPECTED = '{"user_id": "...", "profile": "..."} or {"user_id": "...", "profiles": {"VIEW": "...", ...}}'
 
-def read_profile_texts(path: Path) -> dict[str, str]:
-    """Profile text of each user, in the order of the file.
+
+@dataclass(frozen=True)
+class ProfileTexts:
+    """Profile texts of many users; equal texts are held once.
+
+    Attributes:
+        path: the file.
+        user_tokens: the ``U`` users, in the order of the file.
+        views: names of the ``K`` profiles a user; ``("profile",)`` where there is one.
+        texts: the different texts, in the order of the file.
+        text_of: ``[U, K]`` index into ``texts``, -1 where a user lacks that profile.
+        empty: users without any text, who are left out of ``user_tokens``.
+    """
+
+    path: Path
+    user_tokens: list[str]
+    views: tuple[str, ...]
+    texts: list[str]
+    text_of: np.ndarray
+    empty: tuple[str, ...]
+
+    def digest(self) -> str:
+        """SHA-256 of the different texts in their order."""
+        digest = hashlib.sha256()
+        for text in self.texts:
+            digest.update(len(text).to_bytes(8, "little") + text.encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    def joined(self, user: int) -> str:
+        """All texts of the user in row ``user``, views one after another."""
+        return "\n\n".join(self.texts[index] for index in self.text_of[user] if index >= 0)
+
+
+def find_profile_texts(path: Path) -> Path:
+    """The ``profiles.jsonl`` that ``path`` is, or that lies in the folder ``path``.
 
     Raises:
-        InputError: a line is no JSON object with both keys, a user stands there twice, or the file is empty.
+        InputError: there is none.
     """
-    texts: dict[str, str] = {}
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                record = json.loads(line)
-                user, text = record["user_id"], record["profile"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise InputError(
-                    f'{path}, line {number}: expected {{"user_id": "...", "profile": "..."}} ({error!r})'
-                ) from error
-            if user in texts:
-                raise InputError(f"{path}, line {number}: user {user!r} has a profile already; keep one line a user")
-            texts[user] = text
-    if not texts:
-        raise InputError(f"{path}: no profiles in this file")
-    return texts
+    file = path / TEXTS if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"{file} does not exist; give a {TEXTS} or the folder that `llmdistill generate` wrote")
+    return file
+
+
+def read_profile_texts(path: Path) -> ProfileTexts:
+    """Read a ``profiles.jsonl``. A text of white space counts as lacking.
+
+    Raises:
+        InputError: a line is no JSON object of that form, a user stands there twice, or no user has a text.
+    """
+    rows: dict[str, list[int]] = {}  # user -> [view number, text number, ...]
+    views: dict[str, int] = {}
+    texts: dict[str, int] = {}
+    empty = []
+    try:
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                user, profiles = _parse(path, number, line)
+                if user in rows:
+                    raise InputError(
+                        f"{path}, line {number}: user {user!r} has a profile already; keep one line a user"
+                    )
+                rows[user] = row = []
+                for view, text in profiles.items():
+                    if text.strip():
+                        row += views.setdefault(view, len(views)), texts.setdefault(text, len(texts))
+                if not row:
+                    empty.append(user)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    for user in empty:
+        del rows[user]
+    if not rows:
+        raise InputError(f"{path}: no profiles in this file" + (f"; all {len(empty)} texts are empty" if empty else ""))
+    text_of = np.full((len(rows), len(views)), -1, dtype=np.int64)
+    for target, row in zip(text_of, rows.values(), strict=True):
+        target[row[::2]] = row[1::2]
+    return ProfileTexts(path, list(rows), tuple(views), list(texts), text_of, tuple(empty))
+
+
+def _parse(path: Path, number: int, line: str) -> tuple[str, dict[str, str]]:
+    """User and view -> text of one line."""
+    try:
+        record = json.loads(line)
+        user = record["user_id"]
+        profiles = record["profiles"] if "profiles" in record else {"profile": record["profile"]}
+        if not isinstance(user, str) or not all(isinstance(text, str) for text in profiles.values()):
+            raise TypeError("user_id and profiles must be strings")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}, line {number}: expected {_EXPECTED} ({error!r})") from error
+    return user, profiles

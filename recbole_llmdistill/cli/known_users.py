@@ -1,0 +1,60 @@
+"""Do profiles or vectors belong to a data set? Asked of the user column of its ``.inter`` file alone, in seconds."""
+
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+from recbole_llmdistill.errors import InputError
+
+
+def check_known_users(config, users: Collection[str], source: Path) -> None:
+    """Say how many of ``users`` the data set does not know; where no ``.inter`` file is found, say that.
+
+    Args:
+        config: RecBole's config of the data set.
+        users: user tokens of a file.
+        source: that file, for the message.
+
+    Raises:
+        InputError: the data set knows none of them.
+    """
+    name = config["dataset"]
+    files = sorted(Path(config["data_path"]).glob(f"{name}*.inter"))
+    if not files:
+        print(f"note: no {name}.inter in {config['data_path']}, so users are not compared with the data set's")
+        return
+    known = set().union(*(_users(file, config) for file in files))
+    unknown = [user for user in users if user not in known]
+    if len(unknown) == len(users):
+        raise InputError(
+            f"{source}: none of its {len(users)} users (the first is {unknown[0]!r}) is in {files[0]}; give the data "
+            "set that the profiles were written for"
+        )
+    if unknown:
+        print(
+            f"warning: {source}: {len(unknown)} of {len(users)} users (the first is {unknown[0]!r}) are not in "
+            f"{files[0]}; training will pass them over",
+            file=sys.stderr,
+        )
+
+
+def _users(file: Path, config) -> set[str]:
+    import pandas as pd
+
+    separator = config["field_separator"]
+    try:
+        with open(file, encoding=config["encoding"]) as lines:
+            fields = [field.split(":")[0] for field in lines.readline().rstrip("\r\n").split(separator)]
+        position = fields.index(config["USER_ID_FIELD"])
+        column = pd.read_csv(
+            file,
+            sep=separator,
+            usecols=[position],
+            dtype=str,
+            keep_default_na=False,
+            encoding=config["encoding"],
+            quoting=3,
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: its column {config['USER_ID_FIELD']} cannot be read ({error})") from error
+    return set(column.iloc[:, 0].unique())

@@ -1,0 +1,97 @@
+"""``<dataset>.useremb``: RecBole's text format of pre-trained user vectors.
+
+A header ``uid:token<TAB>user_emb:float_seq`` and one line a user; several ``float_seq`` columns are several profiles a
+user, an empty cell is a profile that this user lacks.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profile_file.table import ProfileTable, row_chunks
+
+TEXT_SUFFIX = ".useremb"
+
+
+def write_text(path: Path, user_tokens: Sequence[str], vectors: np.ndarray, present: np.ndarray | None = None) -> None:
+    """Write the text format, atomically; values are the shortest decimals that read back as the same float32.
+
+    Args:
+        path: where to.
+        user_tokens: ``[users]`` strings without tabs and line breaks.
+        vectors: ``[users, D]`` or ``[users, K, D]`` float32.
+        present: ``[users, K]`` bool, unless every user has every profile.
+
+    Raises:
+        InputError: a user token cannot stand in a text file.
+    """
+    import pyarrow as pa  # here, because reading does not need it and its import takes a while
+
+    columns = vectors.shape[1] if vectors.ndim == 3 else 1
+    names = ["user_emb"] if columns == 1 else [f"user_emb_{number}" for number in range(1, columns + 1)]
+    for token in user_tokens:
+        if any(mark in token for mark in "\t\n\r"):
+            raise InputError(f"user {token!r} holds a tab or a line break, which a text file of vectors cannot hold")
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write("\t".join(["uid:token", *(f"{name}:float_seq" for name in names)]) + "\n")
+            for rows in row_chunks(vectors):
+                chunk = np.asarray(vectors[rows], dtype=np.float32).reshape(-1, vectors.shape[-1])
+                values = pa.array(chunk.ravel()).cast(pa.string())
+                ends = np.arange(0, chunk.size + 1, chunk.shape[1], dtype=np.int32)
+                cells = pa.compute.binary_join(pa.ListArray.from_arrays(ends, values), " ").to_pylist()
+                if present is not None:
+                    held = present[rows].ravel()
+                    cells = [cell if kept else "" for cell, kept in zip(cells, held, strict=True)]
+                for number, token in enumerate(user_tokens[rows]):
+                    file.write("\t".join([token, *cells[number * columns : (number + 1) * columns]]) + "\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_text(path: Path) -> ProfileTable:
+    """Read the text format.
+
+    Raises:
+        InputError: a wrong header, or a line with other columns, values or dimensions; names the line.
+    """
+    with open(path, encoding="utf-8") as file:
+        header = file.readline().rstrip("\r\n")
+        columns = [field.rpartition(":") for field in header.split("\t")]
+        types = [kind for _, _, kind in columns]
+        if not header:
+            raise InputError(f"{path}: the file is empty; make it anew or set distill_alpha=0")
+        if len(types) < 2 or types[0] != "token" or set(types[1:]) != {"float_seq"}:
+            raise InputError(
+                f"{path}, line 1: the header is {header!r}; expected 'uid:token<TAB>user_emb:float_seq' "
+                "(more float_seq columns for several profiles a user)"
+            )
+        tokens, rows, dimension = [], [], None
+        for number, line in enumerate(file, start=2):
+            cells = line.rstrip("\r\n").split("\t")
+            if len(cells) != len(types):
+                raise InputError(f"{path}, line {number}: {len(cells)} columns, the header has {len(types)}")
+            try:
+                vectors = [np.array(cell.split(), dtype=np.float32) for cell in cells[1:]]
+            except ValueError as error:
+                raise InputError(f"{path}, line {number}: {error}; user_emb is numbers separated by spaces") from error
+            for vector in vectors:
+                if len(vector) and dimension is None:
+                    dimension, dimension_line = len(vector), number
+                if len(vector) not in (0, dimension):
+                    raise InputError(
+                        f"{path}, line {number}: {len(vector)} values, but line {dimension_line} has {dimension}; "
+                        "all profiles need the same number"
+                    )
+            tokens.append(cells[0])
+            rows.append(vectors)
+    present = np.array([[len(vector) > 0 for vector in vectors] for vectors in rows], dtype=bool)
+    table = np.zeros((len(rows), len(types) - 1, dimension or 0), dtype=np.float32)
+    for row, vectors in zip(table, rows, strict=True):
+        for slot, vector in zip(row, vectors, strict=True):
+            slot[: len(vector)] = vector
+    return ProfileTable(path, np.array(tokens, dtype=str), table, present.reshape(len(rows), len(types) - 1))

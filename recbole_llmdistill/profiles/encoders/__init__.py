@@ -1,0 +1,1 @@
+"""Text encoders: from profile texts to vectors."""

@@ -1,0 +1,120 @@
+"""``llmdistill import``: bring vectors that somebody else made into the form that training reads."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profile_file import ProfileTable, read_profile_file
+from recbole_llmdistill.profile_file.table import row_chunks
+from recbole_llmdistill.profiles.importers.csv_file import read_csv
+from recbole_llmdistill.profiles.importers.json_file import read_json
+from recbole_llmdistill.profiles.importers.parquet import read_parquet
+from recbole_llmdistill.profiles.importers.piece import Piece
+from recbole_llmdistill.profiles.manifest import carry_manifest, check_output_folder
+from recbole_llmdistill.profiles.vector_output import write_vectors
+
+SUFFIXES = (".npz", ".useremb", ".parquet", ".json", ".csv", ".tsv")
+
+
+@dataclass(frozen=True)
+class ImportSummary:
+    """What an import did.
+
+    Attributes:
+        files: what was written.
+        shape: ``(users, K, D)``.
+        has_manifest: whether a manifest beside the source could be carried along.
+    """
+
+    files: list[Path]
+    shape: tuple[int, int, int]
+    has_manifest: bool
+
+
+def read_vectors(path: Path, scratch: Path, user_column: str | None, vector_column: str | None) -> ProfileTable:
+    """Vectors of any format that we read, checked; large ones lie in ``scratch``, not in memory.
+
+    Args:
+        path: the file; its suffix tells the format.
+        scratch: folder for the vectors, to be kept as long as the table is used.
+        user_column: column (npz: array) of the user tokens; None: ``user_id``, ``uid``, ``user``, else the first.
+        vector_column: column (npz: array) of the vectors; None: found by type.
+
+    Raises:
+        InputError: the format is not known, or the file is missing or broken.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: vectors are imported from {', '.join(SUFFIXES)} files, told by their suffix")
+    if suffix in (".json", ".useremb") and (user_column or vector_column):
+        raise InputError(f"{path}: --user-column and --vector-column mean nothing in a {suffix} file; leave them out")
+    if suffix == ".npz" and (user_column or vector_column):
+        return _read_named_arrays(path, user_column or "user_id", vector_column or "user_emb")
+    if suffix in (".npz", ".useremb"):
+        return read_profile_file(path)
+    try:
+        if suffix == ".json":
+            return _spool(path, read_json(path), scratch)
+        read = read_parquet if suffix == ".parquet" else read_csv
+        return _spool(path, read(path, user_column, vector_column), scratch)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def import_vectors(table: ProfileTable, dataset: str, folder: Path, text: bool = True) -> ImportSummary:
+    """Write a table read by :func:`read_vectors` as ``<dataset>.useremb.npz`` (and ``.useremb``) into ``folder``.
+
+    Raises:
+        InputError: the folder holds something else.
+    """
+    check_output_folder(folder, table.path.parent, dataset)
+    chunks = (table.vectors[rows] for rows in row_chunks(table.vectors))
+    files = write_vectors(folder, dataset, table.user_tokens, table.vectors.shape, chunks, table.present, text)
+    has_manifest = carry_manifest(table.path.parent, folder, dataset, imported={"file": table.path.name})
+    return ImportSummary(files, table.vectors.shape, has_manifest)
+
+
+def _read_named_arrays(path: Path, users: str, vectors: str) -> ProfileTable:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            for name in (users, vectors):
+                if name not in archive.files:
+                    raise InputError(f"{path}: no array {name!r}; it has {', '.join(archive.files)}")
+            tokens, values = archive[users], archive[vectors].astype(np.float32, copy=False)
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError, AttributeError) as error:
+        raise InputError(f"{path}: not a readable .npz archive ({error})") from error
+    values = values[:, None] if values.ndim == 2 else values
+    if values.ndim != 3 or tokens.shape != values.shape[:1] or tokens.dtype.kind not in "iuUS":
+        raise InputError(
+            f"{path}: {users} has shape {tokens.shape} and type {tokens.dtype}, {vectors} shape {values.shape}; "
+            "expected [users] strings or integers, and [users, D] or [users, K, D] numbers"
+        )
+    return ProfileTable(path, tokens.astype(str), values, np.ones(values.shape[:2], dtype=bool))
+
+
+def _spool(path: Path, pieces: Iterator[Piece], scratch: Path) -> ProfileTable:
+    """One table of all pieces, its vectors in a file in ``scratch``."""
+    tokens: list[str] = []
+    present = []
+    shape: tuple[int, int] | None = None
+    with tempfile.NamedTemporaryFile(dir=scratch, suffix=".f32", delete=False) as file:
+        for piece in pieces:
+            shape = shape or piece.vectors.shape[1:]
+            if piece.vectors.shape[1:] != shape:
+                raise InputError(
+                    f"{path}: users from number {len(tokens) + 1} on have vectors of shape {piece.vectors.shape[1:]}, "
+                    f"those before of {shape}"
+                )
+            file.write(np.ascontiguousarray(piece.vectors, dtype="<f4"))
+            tokens += piece.user_tokens
+            present.append(piece.has_profile)
+    if not tokens or not shape[1]:
+        raise InputError(f"{path}: no vectors in this file")
+    vectors = np.memmap(file.name, dtype="<f4", mode="r", shape=(len(tokens), *shape))
+    return ProfileTable(path, np.array(tokens, dtype=str), vectors, np.concatenate(present))

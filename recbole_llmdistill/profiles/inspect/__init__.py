@@ -1,0 +1,1 @@
+"""Are profile vectors any good? Asked before hours of training are spent on them."""

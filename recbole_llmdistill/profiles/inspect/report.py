@@ -1,0 +1,139 @@
+"""All that ``llmdistill inspect`` finds out about one set of vectors."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profile_file import ProfileTable
+from recbole_llmdistill.profiles.inspect.examples import NeighbourExample, find_examples
+from recbole_llmdistill.profiles.inspect.held_out_taste import HeldOutTaste, measure_held_out_taste
+from recbole_llmdistill.profiles.inspect.split import Split
+from recbole_llmdistill.profiles.inspect.text_statistics import TextStatistics, measure_texts
+from recbole_llmdistill.profiles.inspect.user_fields import UserField, favourite_genre, read_user_fields
+from recbole_llmdistill.profiles.inspect.user_map import lay_out
+from recbole_llmdistill.profiles.inspect.vector_statistics import VectorStatistics, measure_vectors
+from recbole_llmdistill.profiles.manifest import read_manifest
+from recbole_llmdistill.profiles.sampling import sample_rows
+from recbole_llmdistill.profiles.texts import ProfileTexts
+
+MAP_USERS = 2000
+
+
+@dataclass(frozen=True)
+class UserMap:
+    """Users in two dimensions.
+
+    Attributes:
+        user_tokens: ``[N]``.
+        positions: ``[N, 2]``.
+        texts: ``[N]`` profile texts, empty where there are none.
+        fields: what they can be coloured by.
+    """
+
+    user_tokens: np.ndarray
+    positions: np.ndarray
+    texts: list[str]
+    fields: list[UserField]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Findings on one set of vectors.
+
+    Attributes:
+        dataset: name of the data set.
+        path: file of the vectors.
+        manifest: the manifest beside them, or None.
+        profiles: profiles a user, K.
+        users: users in the file.
+        unknown_users: of these, users without training interactions.
+        training_users: users with training interactions.
+        covered: of these, users with a vector.
+        split_matches: the profiles were written from this training split; None where no manifest says.
+        taste: the number that foretells value.
+        vectors: statistics of the vectors.
+        texts: statistics of the texts; None without texts.
+        map: users in two dimensions.
+        examples: nearest neighbours side by side; empty without texts.
+    """
+
+    dataset: str
+    path: Path
+    manifest: dict[str, Any] | None
+    profiles: int
+    users: int
+    unknown_users: int
+    training_users: int
+    covered: int
+    split_matches: bool | None
+    taste: HeldOutTaste
+    vectors: VectorStatistics
+    texts: TextStatistics | None
+    map: UserMap
+    examples: list[NeighbourExample]
+
+
+def inspect_vectors(
+    table: ProfileTable, split: Split, texts: ProfileTexts | None, config, genre_field: str | None = None
+) -> Inspection:
+    """Look at vectors in the light of a data set.
+
+    Args:
+        table: the vectors; several a user are averaged, as training does by default.
+        split: the data set's interactions.
+        texts: the profile texts, if they are at hand.
+        config: RecBole's config of the data set.
+        genre_field: field of the ``.item`` file for the favourite genre; None: found.
+
+    Raises:
+        InputError: no training user has a vector, or too few do.
+    """
+    has_vector = table.present.any(axis=1)
+    row_of = dict(zip(table.user_tokens[has_vector].tolist(), np.flatnonzero(has_vector), strict=True))
+    covered = np.array([token in row_of for token in split.user_tokens.tolist()])
+    if not covered.any():
+        raise InputError(
+            f"{table.path}: none of its {len(table.user_tokens)} users has training interactions; check that the user "
+            "ids are those of the .inter file"
+        )
+    tokens = split.user_tokens[covered]
+    rows = np.array([row_of[token] for token in tokens.tolist()])
+    vectors = table.vectors[rows].sum(axis=1) / table.present[rows].sum(axis=1, keepdims=True)
+    training, validation = split.training[covered], split.validation[covered]
+    manifest = read_manifest(table.path.parent)
+    written_from = (manifest or {}).get("training_fingerprint")
+    text_of = _texts_of(texts, tokens)
+    shown = sample_rows(len(tokens), MAP_USERS)
+    fields = [favourite_genre(config, training[shown], split.item_tokens, genre_field)]
+    fields += read_user_fields(config, tokens[shown])
+    return Inspection(
+        dataset=config["dataset"],
+        path=table.path,
+        manifest=manifest,
+        profiles=table.present.shape[1],
+        users=len(table.user_tokens),
+        unknown_users=len(row_of) - len(tokens),
+        training_users=len(split.user_tokens),
+        covered=len(tokens),
+        split_matches=None if written_from is None else written_from == split.fingerprint,
+        taste=measure_held_out_taste(vectors, training, validation),
+        vectors=measure_vectors(vectors),
+        texts=None if texts is None else measure_texts(texts),
+        map=UserMap(
+            tokens[shown],
+            lay_out(vectors[shown]),
+            [text_of[row] for row in shown],
+            [field for field in fields if field is not None],
+        ),
+        examples=find_examples(tokens, vectors, training, text_of) if texts is not None and len(tokens) > 1 else [],
+    )
+
+
+def _texts_of(texts: ProfileTexts | None, tokens: np.ndarray) -> list[str]:
+    if texts is None:
+        return [""] * len(tokens)
+    row_of = {token: row for row, token in enumerate(texts.user_tokens)}
+    return [texts.joined(row_of[token]) if token in row_of else "" for token in tokens.tolist()]

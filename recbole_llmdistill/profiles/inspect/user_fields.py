@@ -1,0 +1,139 @@
+"""What a user can be coloured by: the fields of the ``.user`` file, and the favourite genre."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from recbole_llmdistill.errors import InputError
+
+_MOST_VALUES = 10  # and "other", which is what a legend can tell apart
+_OTHER, _UNKNOWN = "other", "unknown"
+
+
+@dataclass(frozen=True)
+class UserField:
+    """A value a user.
+
+    Attributes:
+        name: what it is.
+        numeric: numbers on a scale rather than names.
+        values: ``[users]`` numbers (NaN: unknown) or strings.
+    """
+
+    name: str
+    numeric: bool
+    values: np.ndarray
+
+
+def read_user_fields(config, user_tokens: np.ndarray) -> list[UserField]:
+    """Fields of the data set's ``.user`` file that can colour a map, for these users; none where there is no file."""
+    columns = _read_atomic(config, "user", config["USER_ID_FIELD"], user_tokens)
+    fields = []
+    for name, (kind, values) in columns.items():
+        if kind in ("token_seq", "float_seq"):
+            continue
+        numbers = _as_numbers(values)
+        known = values[values != ""]
+        distinct = len(np.unique(known))
+        if distinct < 2:
+            continue
+        if numbers is not None and (kind == "float" or distinct > _MOST_VALUES):
+            if kind == "float" or distinct <= 0.5 * len(known):
+                fields.append(UserField(name, True, numbers))
+        elif distinct <= 0.3 * len(known) or distinct <= _MOST_VALUES:  # else a name of its own for each, as a zip code
+            fields.append(UserField(name, False, _most_frequent(values)))
+    return fields
+
+
+def favourite_genre(
+    config, training: sp.csr_matrix, item_tokens: np.ndarray, field: str | None = None
+) -> UserField | None:
+    """Each user's favourite genre: the one most above what its share among all training interactions lets expect.
+
+    With ``o`` interactions of a genre where ``e`` are expected, the one of the largest ``(o - e) / sqrt(e + 1)``: a
+    residual in units of chance, so that neither the commonest nor a rare genre wins by itself.
+
+    Args:
+        config: RecBole's config.
+        training: ``[users, items]`` of ones.
+        item_tokens: ``[items]``.
+        field: field of the ``.item`` file; None: the ``token_seq`` field with the fewest different values, else the
+            ``token`` field with the fewest.
+
+    Raises:
+        InputError: there is no such field.
+    """
+    columns = _read_atomic(config, "item", config["ITEM_ID_FIELD"], item_tokens)
+    name = field or _genre_field(columns)
+    if name is None:
+        return None
+    if name not in columns:
+        raise InputError(
+            f"--genre-field={name}: the .item file has no such field; it has {', '.join(columns) or 'none'}"
+        )
+    cells = [cell.split(config["seq_separator"]) if cell else [] for cell in columns[name][1]]
+    genres = np.unique([genre for cell in cells for genre in cell])
+    number = {genre: column for column, genre in enumerate(genres)}
+    item, genre = np.array([(row, number[name]) for row, cell in enumerate(cells) for name in cell]).T
+    of_item = sp.csr_matrix((np.ones(len(item)), (item, genre)), shape=(len(cells), len(genres)))
+    counts = (training @ of_item).toarray()
+    share = counts.sum(axis=0) / max(counts.sum(), 1)
+    expected = counts.sum(axis=1, keepdims=True) * share
+    residual = (counts - expected) / np.sqrt(expected + 1)
+    favourite = np.where(counts.any(axis=1), genres[residual.argmax(axis=1)], "")
+    return UserField(f"favourite {name}", False, _most_frequent(favourite))
+
+
+def _genre_field(columns: dict[str, tuple[str, np.ndarray]]) -> str | None:
+    for wanted in ("token_seq", "token"):
+        few = {}
+        for name, (kind, values) in columns.items():
+            distinct = len({word for cell in values for word in cell.split(" ")})
+            if kind == wanted and 2 <= distinct <= 100:
+                few[name] = distinct
+        if few:
+            return min(few, key=few.get)
+    return None
+
+
+def _read_atomic(config, suffix: str, key: str, tokens: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
+    """Field -> (type, cells of these tokens); read here, since RecBole would filter interactions by these files."""
+    import pandas as pd
+
+    path = Path(config["data_path"]) / f"{config['dataset']}.{suffix}"
+    if not path.is_file():
+        return {}
+    try:
+        table = pd.read_csv(
+            path,
+            sep=config["field_separator"],
+            dtype=str,
+            keep_default_na=False,
+            encoding=config["encoding"],
+            quoting=3,
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+    kinds = dict(column.split(":", 1) for column in table.columns if ":" in column)
+    table.columns = [column.split(":", 1)[0] for column in table.columns]
+    if key not in kinds:
+        raise InputError(f"{path}: no column {key}; it has {', '.join(table.columns)}")
+    table = table.drop_duplicates(key).set_index(key).reindex(tokens).fillna("")
+    return {name: (kinds.get(name, "token"), table[name].to_numpy(dtype=str)) for name in table.columns}
+
+
+def _as_numbers(values: np.ndarray) -> np.ndarray | None:
+    try:
+        return np.array([float(value) if value else np.nan for value in values])
+    except ValueError:
+        return None
+
+
+def _most_frequent(values: np.ndarray) -> np.ndarray:
+    """Rare values become "other", so that a legend can be read."""
+    values = np.where(values == "", _UNKNOWN, values).astype(object)
+    names, count = np.unique(values.astype(str), return_counts=True)
+    kept = set(names[np.argsort(-count, kind="stable")][:_MOST_VALUES])
+    return np.array([value if value in kept else _OTHER for value in values], dtype=str)

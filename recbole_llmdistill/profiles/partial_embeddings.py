@@ -1,0 +1,91 @@
+"""Vectors of an encoding run that is not finished: on disk at once, so that a killed run loses a batch at most."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
+
+
+class PartialEmbeddings:
+    """A folder with the vectors of all texts, filled batch by batch in any order.
+
+    ``vectors.f32`` holds ``[texts, D]`` float32; ``batches.jsonl`` has a line a finished batch, appended after its
+    vectors, so that a line vouches for them.
+
+    Args:
+        folder: made if it does not exist; what is in it is continued.
+        texts: number of texts.
+        batch_size: texts a batch; batch ``b`` is texts ``b * batch_size`` to ``(b + 1) * batch_size``.
+    """
+
+    def __init__(self, folder: Path, texts: int, batch_size: int) -> None:
+        self.folder, self.texts, self.batch_size = folder, texts, batch_size
+        self.dimensions: int | None = None
+        self.long_texts_of: dict[int, int] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._log, self._vectors = folder / "batches.jsonl", folder / "vectors.f32"
+        self._read_log()
+
+    def _read_log(self) -> None:
+        written = self._vectors.stat().st_size if self._vectors.exists() else 0
+        whole = 0
+        for line in self._log.read_bytes().splitlines(keepends=True) if self._log.exists() else []:
+            if not line.endswith(b"\n"):  # cut by a kill
+                break
+            record = json.loads(line)
+            if self.rows(record["batch"]).stop * record["dimensions"] * 4 > written:
+                break
+            self.dimensions = record["dimensions"]
+            self.long_texts_of[record["batch"]] = record["long_texts"]
+            whole += len(line)
+        if self._log.exists():
+            with open(self._log, "r+b") as file:
+                file.truncate(whole)
+
+    def rows(self, batch: int) -> slice:
+        """The texts of a batch."""
+        return slice(batch * self.batch_size, min((batch + 1) * self.batch_size, self.texts))
+
+    def missing(self) -> list[int]:
+        """Batches that are still to be encoded."""
+        return [batch for batch in range(-(-self.texts // self.batch_size)) if batch not in self.long_texts_of]
+
+    @property
+    def texts_done(self) -> int:
+        """Texts of finished batches."""
+        return sum(rows.stop - rows.start for rows in map(self.rows, self.long_texts_of))
+
+    @property
+    def long_texts(self) -> int:
+        """Texts beyond the token limit in finished batches."""
+        return sum(self.long_texts_of.values())
+
+    def add(self, batch: int, encoded: EncodedTexts) -> None:
+        """Keep a batch.
+
+        Raises:
+            InputError: its vectors have another size than those before.
+        """
+        dimensions = encoded.vectors.shape[1]
+        if self.dimensions not in (None, dimensions):
+            raise InputError(f"the encoder gave vectors of {self.dimensions} values before and of {dimensions} now")
+        self.dimensions = dimensions
+        with open(self._vectors, "r+b" if self._vectors.exists() else "w+b") as file:
+            file.seek(self.rows(batch).start * dimensions * 4)
+            file.write(np.ascontiguousarray(encoded.vectors, dtype="<f4"))
+        record = {"batch": batch, "dimensions": dimensions, "long_texts": encoded.long_texts}
+        with open(self._log, "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        self.long_texts_of[batch] = encoded.long_texts
+
+    def vectors(self) -> np.ndarray:
+        """``[texts, D]`` float32, mapped from disk."""
+        return np.memmap(self._vectors, dtype="<f4", mode="r", shape=(self.texts, self.dimensions))
+
+    def remove(self) -> None:
+        """Delete the folder, once its vectors lie elsewhere."""
+        shutil.rmtree(self.folder)

@@ -1,0 +1,1 @@
+"""Dimensionality reductions: from long vectors to short ones."""
