@@ -11,6 +11,8 @@ VERSION = next(
     for line in (HERE / "recbole_llmdistill" / "__init__.py").read_text(encoding="utf-8").splitlines()
     if line.startswith("__version__")
 )
+# Profile generation by LLMs: the client of OpenAI-compatible servers, and local models with their chat templates.
+LLM = ["openai[aiohttp]>=3,<4", "transformers>=5,<6", "jinja2>=3.1"]
 
 
 def files_below(folder: str) -> list[str]:
@@ -46,8 +48,14 @@ setup(
         "scikit-learn>=1.4",
         "pydantic>=2.7,<3",
         "packaging>=23",
+        "tqdm>=4.60",
+        "pyyaml>=6",
     ],
-    extras_require={"test": ["pytest>=8", "ruff>=0.9", "build>=1.2"], "plot": ["matplotlib>=3.8"]},
+    extras_require={
+        "llm": LLM,
+        "plot": ["matplotlib>=3.8"],
+        "test": ["pytest>=8", "ruff>=0.9", "build>=1.2", *LLM],
+    },
     entry_points={
         "console_scripts": [
             "run_recbole=recbole_llmdistill.cli.run_recbole:main",

@@ -57,6 +57,10 @@ class DistillationSettings(BaseModel):
     """How several profiles a user become one."""
     profile_control: Literal["none", "shuffled"]
     """``shuffled`` deals the profiles out anew among users: the control of every claim."""
+    profile_item_fields: dict[str, str] | list[str] | None
+    """Fields of the ``.item`` file that an LLM is shown, in order, with their labels; unset: all text and numbers."""
+    profile_interaction_fields: dict[str, str] | list[str] | None
+    """Fields of the ``.inter`` file that an LLM is shown, likewise; unset: those that are loaded, but for the time."""
     train_sequences: Literal["whole", "prefix"]
     """Training rows: whole windows of a history with a loss at every position, or RecBole's prefixes."""
 

@@ -79,7 +79,8 @@ def check_packages() -> Iterator[Finding]:
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
-            yield Finding("WRONG", f"{name} is not installed", mend)
+            state = "note" if allowed and name not in allowed else "WRONG"  # only an extra asks for it
+            yield Finding(state, f"{name} is not installed", mend)
             continue
         same = found.split("+")[0] == tested
         if name in allowed and not allowed[name].contains(found, prereleases=True):

@@ -2,10 +2,10 @@
 
 import argparse
 
-from recbole_llmdistill.cli import doctor
+from recbole_llmdistill.cli import doctor, generate, merge
 from recbole_llmdistill.cli.exit_status import ends_with_one_line
 
-COMMANDS = (doctor,)
+COMMANDS = (doctor, generate, merge)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,119 @@
+"""``manifest.json``: what the profiles of a folder were written from, by whom and how."""
+
+import difflib
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.prompts import Prompt
+
+MANIFEST = "manifest.json"
+
+# Keys in which a run may differ from the one that began the folder.
+_FREE_KEYS = ("created", "versions", "base_url")
+_PACKAGES = ("recbole-llmdistill", "recbole", "torch", "openai", "transformers")
+
+
+def describe_prompts(prompts: list[Prompt]) -> dict[str, dict[str, Any]]:
+    """Text and hash of each prompt, by name."""
+    return {prompt.name: {"hash": prompt.hash, **prompt.model_dump(exclude={"name"})} for prompt in prompts}
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that had a part in it."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write_manifest(folder: Path, content: dict[str, Any]) -> None:
+    """Write ``manifest.json`` atomically, with time and versions added.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    content = {**content, "created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions()}
+    write_json(folder / MANIFEST, content)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file by way of a temporary one."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Content of a folder's manifest; None if there is none.
+
+    Raises:
+        InputError: it is no JSON object.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: is no manifest")
+    return content
+
+
+def check_same(folder: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to mix profiles that were made differently in one folder.
+
+    Args:
+        folder: where they are.
+        then: its manifest.
+        now: that of this run.
+
+    Raises:
+        InputError: with every difference.
+    """
+    differences = [text for key in now if key not in _FREE_KEYS for text in _differences(key, then.get(key), now[key])]
+    if differences:
+        raise InputError(
+            f"{folder} holds profiles that were made otherwise ({'; '.join(differences)}); give --out another folder, "
+            "or go back to the same settings"
+        )
+
+
+def _differences(name: str, then: Any, now: Any) -> list[str]:
+    now = json.loads(json.dumps(now))
+    if then == now:
+        return []
+    if isinstance(then, dict) and isinstance(now, dict):
+        keys = list(dict.fromkeys([*then, *now]))
+        return [
+            text
+            for key in keys
+            if key not in ("hash", "description", "expected_tokens")
+            for text in _differences(f"{name}.{key}", then.get(key), now.get(key))
+        ]
+    if isinstance(then, str) and isinstance(now, str) and "\n" in then + now:
+        changed = [line for line in difflib.ndiff(then.splitlines(), now.splitlines()) if line[0] in "+-"]
+        return [f"{name}: " + " / ".join(line.strip() for line in changed[:4])]
+    return [f"{name}: {_short(then)} then, {_short(now)} now"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else text[:117] + "..."
