@@ -1,6 +1,7 @@
 """``llmdistill``: the commands around training, one module each."""
 
 import argparse
+import sys
 
 from recbole_llmdistill.cli import doctor, generate, merge
 from recbole_llmdistill.cli.exit_status import ends_with_one_line
@@ -22,3 +23,7 @@ def main() -> int:
     """Entry point of the console command."""
     arguments, settings = build_parser().parse_known_args()
     return arguments.run(arguments, settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -54,8 +54,7 @@ class Ledger:
             raise InputError(
                 f"{folder}: another run is writing there; wait for it, or give --out another folder"
             ) from error
-        if then is None:
-            write_manifest(folder, manifest)
+        write_manifest(folder, manifest, then)
         self._profiles, self._failures, self._parts = (Journal(folder / name) for name in (PROFILES, FAILURES, PARTS))
         self.done = self._done(users)
         self._answers = self._read_parts(users)

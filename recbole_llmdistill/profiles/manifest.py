@@ -14,8 +14,10 @@ from recbole_llmdistill.profiles.prompts import Prompt
 
 MANIFEST = "manifest.json"
 
-# Keys in which a run may differ from the one that began the folder.
-_FREE_KEYS = ("created", "versions", "base_url")
+# Keys in which a run may differ from the one that began the folder. A profile that was finished within fewer tokens is
+# none the worse for it, so a run may raise the limit for the users who need it.
+_FREE_KEYS = ("created", "versions", "base_url", "max_tokens")
+_FREE_PROMPT_KEYS = ("hash", "description", "max_tokens", "expected_tokens")
 _PACKAGES = ("recbole-llmdistill", "recbole", "torch", "openai", "transformers")
 
 
@@ -35,13 +37,19 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_manifest(folder: Path, content: dict[str, Any]) -> None:
-    """Write ``manifest.json`` atomically, with time and versions added.
+def write_manifest(folder: Path, content: dict[str, Any], then: dict[str, Any] | None = None) -> None:
+    """Write ``manifest.json`` atomically, with versions added, and the time of the first run.
+
+    Args:
+        folder: where to.
+        content: of this run.
+        then: what stands there already.
 
     Raises:
         InputError: the folder cannot be written.
     """
-    content = {**content, "created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions()}
+    created = (then or {}).get("created") or datetime.now(UTC).isoformat(timespec="seconds")
+    content = {**content, "created": created, "versions": versions()}
     write_json(folder / MANIFEST, content)
 
 
@@ -105,7 +113,7 @@ def _differences(name: str, then: Any, now: Any) -> list[str]:
         return [
             text
             for key in keys
-            if key not in ("hash", "description", "expected_tokens")
+            if key not in _FREE_PROMPT_KEYS
             for text in _differences(f"{name}.{key}", then.get(key), now.get(key))
         ]
     if isinstance(then, str) and isinstance(now, str) and "\n" in then + now:

@@ -54,8 +54,8 @@ class Prompt(BaseModel):
 
     @property
     def hash(self) -> str:
-        """Of all that decides what is sent and what is accepted."""
-        content = self.model_dump(exclude={"name", "description", "expected_tokens"})
+        """Of the texts, and of what is accepted as an answer."""
+        content = self.model_dump(exclude={"name", "description", "max_tokens", "expected_tokens"})
         return "sha256:" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def render(self, part: Part, header: str = "", lines: Sequence[str] = (), profiles: Sequence[str] = ()) -> str:

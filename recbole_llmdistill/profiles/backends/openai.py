@@ -179,7 +179,7 @@ class OpenAIBackend:
             raise InputError(self._key_refused(error)) from error
         if error.status_code == 404:
             raise InputError(f"--llm {self.llm}: {self._one_line(error)}") from error
-        if error.status_code == 429 and "insufficient_quota" in str(error):
+        if error.status_code == 429 and error.code == "insufficient_quota":
             raise InputError(f"no credit left: {self._one_line(error)}") from error
 
     def _key_refused(self, error) -> str:
