@@ -52,7 +52,13 @@ def add_parser(commands) -> None:
     server.add_argument("--batch", action="store_true", help="by the batch API: within a day, for half the price")
     local = parser.add_argument_group("hf:")
     local.add_argument("--batch-size", type=_positive, default=8, help="requests a batch (default %(default)s)")
-    local.add_argument("--ray", action="store_true", help="one model a GPU of a Ray cluster (RAY_ADDRESS)")
+    local.add_argument(
+        "--ray",
+        nargs="?",
+        const="auto",
+        metavar="ADDRESS",
+        help="one model a GPU of a Ray cluster: auto (default), local, or ray://HOST:PORT",
+    )
     look = parser.add_argument_group("before you pay")
     look.add_argument("--estimate", action="store_true", help="count requests, tokens and cost; send nothing")
     look.add_argument("--show-prompt", metavar="USER", help="print what would be sent for this user; send nothing")
@@ -83,7 +89,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
             print(line)
         return 0
     sys.stdout.flush()
-    progress = asyncio.run(job.generate()) if not arguments.ray else job.generate_with_ray()
+    progress = job.generate_with_ray(arguments.ray) if arguments.ray else asyncio.run(job.generate())
     for line in job.closing_lines(progress):
         print(line)
     return _FAILED if progress.failures else 0

@@ -13,7 +13,7 @@ import numpy as np
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.backends.protocol import Answer
 from recbole_llmdistill.profiles.journal import Journal, read_journal
-from recbole_llmdistill.profiles.manifest import check_same, read_manifest, write_manifest
+from recbole_llmdistill.profiles.run_manifest import check_same, read_manifest, write_manifest
 
 PROFILES, FAILURES, PARTS = "profiles.jsonl", "failures.jsonl", "parts.jsonl"
 LOCK = ".lock"

@@ -11,7 +11,7 @@ from typing import Any
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.journal import json_line, read_journal
 from recbole_llmdistill.profiles.ledger import FAILURES, LOCK, PROFILES
-from recbole_llmdistill.profiles.manifest import check_same, read_manifest, write_manifest
+from recbole_llmdistill.profiles.run_manifest import check_same, read_manifest, write_manifest
 from recbole_llmdistill.profiles.selection import Shard
 
 

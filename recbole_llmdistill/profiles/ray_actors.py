@@ -5,12 +5,12 @@ The histories lie once in each machine's object store; what Ray Data hands out a
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from recbole_llmdistill.compat import ray_data
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.backends.choose import LLMOptions, choose_backend
 from recbole_llmdistill.profiles.backends.protocol import RequestFailed
@@ -27,8 +27,11 @@ from recbole_llmdistill.profiles.prompts import Prompt
 from recbole_llmdistill.profiles.strategies import STRATEGIES
 from recbole_llmdistill.profiles.window import Window
 
+ray_data.install()  # in the driver and, since actors import this module, in every worker
+
 _BATCHES_A_CALL = 4
 """A call works on so many batches' users, so that they can be sorted by length."""
+_MOST_TASKS = 10_000
 
 
 class ProfileActor:
@@ -54,10 +57,17 @@ class ProfileActor:
         window = Window(backend.count_tokens, backend.context_length, max_tokens)
         self._writer = ProfileWriter(self._histories, prompts, STRATEGIES[strategy], backend, window)
 
-    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Records of the users ``batch["data"]``, as JSON."""
-        records = self._loop.run_until_complete(self._write(batch["data"].tolist()))
-        return {"record": np.array([json.dumps(record) for record in records], dtype=object)}
+    def __call__(self, rows: dict[str, np.ndarray]) -> dict[str, list]:
+        """``users`` of a row: indices as JSON. Back come ``records`` as JSON, or why there are none."""
+        done: dict[str, list] = {"records": [], "failure": []}
+        for users in rows["users"]:
+            try:
+                records, failure = self._loop.run_until_complete(self._write(json.loads(users))), ""
+            except InputError as error:  # Ray would wrap it in a traceback of its own
+                records, failure = [], str(error)
+            done["records"].append(json.dumps(records))
+            done["failure"].append(failure)
+        return done
 
     async def _write(self, indices: list[int]) -> list[dict[str, Any]]:
         return await asyncio.gather(*(self._record(index) for index in indices))
@@ -84,38 +94,57 @@ def generate_with_ray(
     ledger: Ledger,
     progress: Progress,
     report: Callable[[Progress], None],
+    address: str,
 ) -> None:
-    """Write the profiles of users on the cluster that ``RAY_ADDRESS`` names, or on this machine.
+    """Write the profiles on a cluster. Records are written here as they arrive; a killed run loses what was under way.
 
-    Records are written here as they arrive; a killed run loses what the actors were working on, and goes on from there.
+    Args:
+        histories: of all users.
+        indices: which users, ``[users]``.
+        options, prompts, strategy, max_tokens: as for :class:`ProfileActor`.
+        ledger: where to.
+        progress: to be kept up.
+        report: called after each user.
+        address: ``auto`` for the running cluster, ``local`` for one on this machine, or ``ray://HOST:PORT``.
 
     Raises:
-        InputError: Ray Data cannot be used.
+        InputError: no cluster at that address, or a model cannot be used.
     """
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise InputError(f"--ray: Ray Data cannot be imported ({error}); run `llmdistill doctor`") from error
+    import ray
+    import ray.data
 
-    ray.init(ignore_reinit_error=True, logging_level=logging.ERROR, log_to_driver=False)
-    ray.data.DataContext.get_current().execution_options.verbose_progress = False
-    gpus = int(ray.cluster_resources().get("GPU", 0))
-    users_a_call = options.batch_size * _BATCHES_A_CALL
-    blocks = [indices[start : start + users_a_call] for start in range(0, len(indices), users_a_call)]
-    records = ray.data.from_numpy(blocks).map_batches(
-        ProfileActor,
-        batch_size=users_a_call,
-        compute=ray.data.ActorPoolStrategy(size=min(max(1, gpus), len(blocks))),
-        num_gpus=1 if gpus else 0,
-        fn_constructor_args=(ray.put(histories), options, prompts, strategy, max_tokens),
-    )
-    for row in records.iter_rows():
-        result = json.loads(row["record"])
-        requests, prompt_tokens, completion_tokens = result["counts"]
-        progress.requests += requests
-        progress.prompt_tokens += prompt_tokens
-        progress.completion_tokens += completion_tokens
-        keep = add_failure if "reason" in result["record"] else add_profile
-        keep(ledger, progress, result["record"])
-        report(progress)
+    started = not ray.is_initialized()
+    if started:
+        try:
+            ray.init(address=address, include_dashboard=False, log_to_driver=False)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise InputError(f"--ray={address}: no cluster there ({error}); start one by `ray start --head`") from error
+    try:
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        actors = gpus or sum(node["Alive"] for node in ray.nodes())
+        users_a_call = options.batch_size * _BATCHES_A_CALL
+        tasks = [
+            {"users": json.dumps(indices[start : start + users_a_call].tolist())}
+            for start in range(0, len(indices), users_a_call)
+        ]
+        results = ray.data.from_items(tasks, parallelism=min(len(tasks), _MOST_TASKS)).map_batches(
+            ProfileActor,
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=min(len(tasks), actors)),
+            fn_constructor_args=[ray.put(histories), options, prompts, strategy, max_tokens],
+            num_gpus=1 if gpus else None,
+        )
+        for row in results.iter_rows():
+            if row["failure"]:
+                raise InputError(row["failure"])
+            for result in json.loads(row["records"]):
+                requests, prompt_tokens, completion_tokens = result["counts"]
+                progress.requests += requests
+                progress.prompt_tokens += prompt_tokens
+                progress.completion_tokens += completion_tokens
+                keep = add_failure if "reason" in result["record"] else add_profile
+                keep(ledger, progress, result["record"])
+                report(progress)
+    finally:
+        if started:
+            ray.shutdown()

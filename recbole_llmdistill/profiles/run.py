@@ -18,9 +18,9 @@ from recbole_llmdistill.profiles.estimate import Price, estimate
 from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, generate
 from recbole_llmdistill.profiles.histories import Histories, load_histories
 from recbole_llmdistill.profiles.ledger import FAILURES, Ledger, measured_answer_tokens
-from recbole_llmdistill.profiles.manifest import describe_prompts
 from recbole_llmdistill.profiles.progress_bar import ProgressBar
 from recbole_llmdistill.profiles.prompts import Prompt, load_prompts
+from recbole_llmdistill.profiles.run_manifest import describe_prompts
 from recbole_llmdistill.profiles.selection import Shard, select_users
 from recbole_llmdistill.profiles.show_prompt import show_prompt
 from recbole_llmdistill.profiles.strategies import STRATEGIES, VIEWS
@@ -147,8 +147,8 @@ class Run:
             await self.backend.close()
         return progress
 
-    def generate_with_ray(self) -> Progress:
-        """Write the profiles on a Ray cluster; raises as :meth:`generate`."""
+    def generate_with_ray(self, address: str) -> Progress:
+        """Write the profiles on the Ray cluster at ``address``; raises as :meth:`generate`."""
         from recbole_llmdistill.profiles.ray_actors import generate_with_ray
 
         progress = Progress()
@@ -156,10 +156,11 @@ class Run:
         try:
             remaining, bar = asyncio.run(self._announce(ledger))
             try:
-                generate_with_ray(
-                    self.histories, remaining, self.options, self.prompts, self._strategy_name, self.max_tokens,
-                    ledger, progress, bar,
-                )  # fmt: skip
+                if len(remaining):
+                    generate_with_ray(
+                        self.histories, remaining, self.options, self.prompts, self._strategy_name, self.max_tokens,
+                        ledger, progress, bar, address,
+                    )  # fmt: skip
             finally:
                 bar.close()
         finally:

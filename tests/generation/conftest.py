@@ -1,5 +1,9 @@
 """A small shop, servers that answer for it, and the command line in this process."""
 
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when transformers is imported
+
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path

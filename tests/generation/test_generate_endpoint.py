@@ -76,9 +76,7 @@ def test_shown_prompt_is_what_is_sent(shop, serve, generate, capsys) -> None:
 @pytest.mark.parametrize("fault", ["429", "500", "cut", "hang", "junk"])
 def test_a_passing_fault_costs_no_user(shop, serve, generate, fault: str) -> None:
     """Each user's first request fails; the client asks again, or for junk the next run does."""
-    server = serve(
-        fault=lambda prompt, attempt: fault if attempt == 1 else None
-    )
+    server = serve(fault=lambda prompt, attempt: fault if attempt == 1 else None)
     arguments = endpoint(server, "--timeout=1", "--limit=4")
     assert generate(*arguments) == (1 if fault == "junk" else 0)
     if fault == "junk":
