@@ -100,8 +100,8 @@ def load_histories(config: Config) -> Histories:
         raise
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{config['data_path']}: a file is not {config['encoding']} text ({error.reason}); convert it, or set "
-            "encoding (e.g. --encoding=latin-1)"
+            f"{config['data_path']}: a file is not {config['encoding'] or 'utf-8'} text ({error.reason}); convert it, "
+            "or set encoding (e.g. --encoding=latin-1)"
         ) from error
     except (ValueError, KeyError, TypeError, IndexError, OSError, NotImplementedError) as error:
         raise InputError(f"RecBole cannot load dataset {config['dataset']!r}: {error!r}") from error

@@ -69,7 +69,16 @@ def test_users_of_movielens_by_a_served_model(tiny_gemma, prompt, tmp_path, serv
         return tokenizer.decode(output, skip_special_tokens=True), finish
 
     server = serve(answer, models=("tiny-gemma",), max_model_len=CONTEXT)
-    arguments = ["generate", "-d", "ml-100k", "--llm", "openai:tiny-gemma", "--base-url", server.url, f"--limit={users}"]
+    arguments = [
+        "generate",
+        "-d",
+        "ml-100k",
+        "--llm",
+        "openai:tiny-gemma",
+        "--base-url",
+        server.url,
+        f"--limit={users}",
+    ]
     arguments += ["--tokenizer", str(tiny_gemma), "--prompt", prompt, "--out", "out", "--concurrency=4"]
     run_until_all_succeed(command, arguments)
     found = records(tmp_path / "out")
