@@ -8,6 +8,7 @@ started again waits for what is under way instead of paying for it again.
 import asyncio
 import hashlib
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ PRICE_FACTOR = 0.5
 _MOST_REQUESTS = 20_000  # of the 50,000 that OpenAI allows
 _MOST_BYTES = 150_000_000  # of the 200 MB
 _FINAL = ("completed", "failed", "expired", "cancelled")
-_DIGEST = "llmdistill_digest"
+_NAME = "llmdistill_batch"
 
 
 class OpenAIBatchBackend(OpenAIBackend):
@@ -45,8 +46,8 @@ class OpenAIBatchBackend(OpenAIBackend):
         self._waiting: dict[str, list[asyncio.Future]] = {}
         self._new: dict[str, bytes] = {}
         self._new_bytes = 0
-        self._sent: dict[str, str] = {}  # request -> digest of its batch
-        self._batch_ids: dict[str, str] = {}  # digest -> id
+        self._sent: dict[str, str] = {}  # request -> name of its batch
+        self._batch_ids: dict[str, str] = {}  # name -> id
         self._collecting: dict[str, asyncio.Task] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -81,14 +82,14 @@ class OpenAIBatchBackend(OpenAIBackend):
 
     def _open_journal(self) -> None:
         path = self._folder / BATCHES
-        for record in read_journal(path, "digest"):
-            digest = record["digest"]
+        for record in read_journal(path, "name"):
+            name = record["name"]
             for key in record.get("requests", ()):
-                self._sent[key] = digest
+                self._sent[key] = name
             if "batch_id" in record:
-                self._batch_ids[digest] = record["batch_id"]
+                self._batch_ids[name] = record["batch_id"]
             if record.get("collected"):
-                self._sent = {key: batch for key, batch in self._sent.items() if batch != digest}
+                self._sent = {key: batch for key, batch in self._sent.items() if batch != name}
         self._journal = Journal(path)
 
     def _send_soon(self) -> None:
@@ -103,19 +104,19 @@ class OpenAIBatchBackend(OpenAIBackend):
         if not new:
             return
         content = b"".join(new.values())
-        digest = hashlib.sha256(content).hexdigest()[:32]
-        self._sent |= dict.fromkeys(new, digest)
-        self._journal.append({"digest": digest, "requests": list(new)})
-        self._collect(digest, content)
+        name = uuid.uuid4().hex  # the same requests, sent again, are another batch
+        self._sent |= dict.fromkeys(new, name)
+        self._journal.append({"name": name, "requests": list(new)})
+        self._collect(name, content)
 
-    def _collect(self, digest: str, content: bytes | None = None) -> None:
-        if digest not in self._collecting:
-            self._collecting[digest] = asyncio.create_task(self._send_and_collect(digest, content))
+    def _collect(self, name: str, content: bytes | None = None) -> None:
+        if name not in self._collecting:
+            self._collecting[name] = asyncio.create_task(self._send_and_collect(name, content))
 
-    async def _send_and_collect(self, digest: str, content: bytes | None) -> None:
-        keys = [key for key, batch in self._sent.items() if batch == digest]
+    async def _send_and_collect(self, name: str, content: bytes | None) -> None:
+        keys = [key for key, batch in self._sent.items() if batch == name]
         try:
-            results = await self._results(digest, content)
+            results = await self._results(name, content)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # each waiting user is told; the run stops at the first
@@ -134,29 +135,31 @@ class OpenAIBatchBackend(OpenAIBackend):
                 except RequestFailed as failure:
                     future.set_exception(failure)
         await asyncio.sleep(1)  # by then the users' lines are written
-        self._journal.append({"digest": digest, "collected": True})
+        self._journal.append({"name": name, "collected": True})
 
-    async def _results(self, digest: str, content: bytes | None) -> dict[str, Any]:
-        batch_id = self._batch_ids.get(digest) or await self._find(digest)
-        if batch_id is None:
-            if content is None:
+    async def _results(self, name: str, content: bytes | None) -> dict[str, Any]:
+        batch_id = self._batch_ids.get(name)
+        if batch_id is None and content is None:
+            batch_id = await self._find(name)
+            if batch_id is None:
                 return {}  # noted, but never sent: the users fail and the next run asks again
-            uploaded = await self.client.files.create(file=(f"{digest}.jsonl", content), purpose="batch")
+        if batch_id is None:
+            uploaded = await self.client.files.create(file=(f"{name}.jsonl", content), purpose="batch")
             batch = await self.client.batches.create(
                 input_file_id=uploaded.id,
                 endpoint="/v1/chat/completions",
                 completion_window="24h",
-                metadata={_DIGEST: digest},
+                metadata={_NAME: name},
             )
             batch_id = batch.id
-        self._journal.append({"digest": digest, "batch_id": batch_id})
+        self._journal.append({"name": name, "batch_id": batch_id})
         while (batch := await self.client.batches.retrieve(batch_id)).status not in _FINAL:
             await asyncio.sleep(self._poll_seconds)
         if batch.status == "failed":
             problems = "; ".join(
                 problem.message or "" for problem in (batch.errors.data if batch.errors else None) or []
             )
-            self._journal.append({"digest": digest, "collected": True})
+            self._journal.append({"name": name, "collected": True})
             raise InputError(f"--batch: the server refused batch {batch_id}: {problems or 'no reason given'}")
         results: dict[str, Any] = {}
         for file_id in (batch.output_file_id, batch.error_file_id):
@@ -167,10 +170,10 @@ class OpenAIBatchBackend(OpenAIBackend):
                     results[record["custom_id"]] = lambda record=record: _read(record)
         return results
 
-    async def _find(self, digest: str) -> str | None:
+    async def _find(self, name: str) -> str | None:
         """The id of a batch that was sent by a run that ended before it could note it."""
         async for batch in self.client.batches.list(limit=100):
-            if (batch.metadata or {}).get(_DIGEST) == digest and batch.status not in ("failed", "cancelled"):
+            if (batch.metadata or {}).get(_NAME) == name and batch.status not in ("failed", "cancelled"):
                 return batch.id
         return None
 

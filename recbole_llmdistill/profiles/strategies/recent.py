@@ -14,4 +14,6 @@ async def recent(task: Task) -> Answer:
     fitting = sum(total <= room for total in totals)
     task.left_out_interactions = len(lines) - fitting
     newest = slice(len(lines) - fitting, None)
+    pairs = zip(lines[newest], task.history.lines[newest], strict=True)
+    task.cut_interactions = sum(line is not original for line, original in pairs)
     return await task.ask(task, task.question("create", lines[newest], tokens=sum(costs[newest])))
