@@ -80,9 +80,9 @@ class Histories:
 
     def held_out_titles(self, index: int) -> list[str]:
         """Titles of the user's validation and test items, but for items that training shows as well."""
-        held_out = self.items[self.end[index] : self.last[index]]
-        shown = self.items[self.first[index] : self.end[index]]
-        return [self.catalogue.title(item) for item in np.setdiff1d(held_out, shown).tolist()]
+        held_out = set(self.items[self.end[index] : self.last[index]].tolist())
+        held_out -= set(self.items[self.first[index] : self.end[index]].tolist())
+        return [self.catalogue.title(item) for item in sorted(held_out)]
 
 
 def load_histories(config: Config) -> Histories:
