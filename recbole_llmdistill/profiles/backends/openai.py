@@ -162,8 +162,11 @@ class OpenAIBackend:
         )
 
     async def _create(self, request: Request):
-        # The raw response: building the client's typed object would cost more than all else here.
-        return await self.client.chat.completions.with_raw_response.create(**self.parameters(request))
+        # The client's way to endpoints that it has no method for. Its retries are the same, but it neither walks through
+        # a typed message on the way out nor builds typed objects on the way in, which took half of the time.
+        import httpx2
+
+        return await self.client.post("/chat/completions", cast_to=httpx2.Response, body=self.parameters(request))
 
     async def _can_be_retrieved(self) -> bool:
         import openai
