@@ -162,7 +162,7 @@ class OpenAIBackend:
         )
 
     async def _create(self, request: Request):
-        # The client's way to endpoints that it has no method for. Its retries are the same, but it neither walks through
+        # The client's way to endpoints that it has no method for. Its retries are the same, but it neither walks over
         # a typed message on the way out nor builds typed objects on the way in, which took half of the time.
         import httpx2
 
