@@ -269,6 +269,14 @@ def test_wrong_key_is_named_by_its_variable_and_never_shown(shop, serve, generat
     assert '"right"' not in written
 
 
+def test_a_password_in_the_address_is_refused_and_not_shown(shop, generate, capsys) -> None:
+    assert generate("--llm", "openai:tiny", "--base-url", "http://me:hidden@127.0.0.1:9/v1", "--out", "out") == 2
+    said = capsys.readouterr()
+    assert "leave user and password out" in said.err
+    assert "hidden" not in said.out + said.err
+    assert not (shop / "out").exists()
+
+
 def test_unknown_model(shop, serve, generate, capsys) -> None:
     server = serve(models=("big", "small"))
     assert generate(*endpoint(server)) == 2

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.backends.protocol import Answer, Request, RequestFailed
@@ -56,6 +57,10 @@ class OpenAIBackend:
         self.concurrency = settings.concurrency
         self.context_length = settings.context_length or DEFAULT_CONTEXT_LENGTH
         self.base_url = settings.base_url or os.environ.get("OPENAI_BASE_URL") or None
+        if self.base_url and "@" in urlsplit(self.base_url).netloc:  # it would stand in messages and in the manifest
+            raise InputError(
+                f"--base-url: leave user and password out of the address; a key is taken from {settings.key_variable}"
+            )
         self.count_tokens: Callable[[str], int] = token_counter(settings.tokenizer)
         self.client: Any = None
         self._limit = asyncio.Semaphore(settings.concurrency)
