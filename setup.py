@@ -6,8 +6,10 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 NESTED = ("properties", "dataset_converters")
-ENCODERS = ["sentence-transformers>=5", "transformers>=4.51", "umap-learn>=0.5.7", "numba>=0.60"]
-LLM = ["openai>=1.60"]
+# Sentence encoders, and UMAP among the reductions.
+ENCODERS = ["sentence-transformers>=5", "transformers>=5,<6", "umap-learn>=0.5.7", "numba>=0.60"]
+# The client of OpenAI-compatible servers, and local language models.
+LLM = ["openai[aiohttp]>=3,<4", "transformers>=5,<6"]
 VERSION = next(
     line.split('"')[1]
     for line in (HERE / "recbole_llmdistill" / "__init__.py").read_text(encoding="utf-8").splitlines()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import hypothesis
 import pytest
 import torch
 from recbole.config import Config
@@ -13,6 +14,10 @@ from recbole.utils import get_model, get_trainer, init_seed
 from tiny_dataset import SMALL, write_tiny_dataset
 
 import recbole_llmdistill  # noqa: F401  (registers the models)
+
+# The same examples in every run: a red test then speaks of the change and not of chance.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)

@@ -113,8 +113,9 @@ def test_one_of_several_interactions_with_the_same_item(log, policy) -> None:
 
 
 @in_the_test_folder
-@given(log=logs(FEW_IDS), least=st.integers(1, 5), since=SECONDS, until=SECONDS)
-def test_rating_and_time_range(log, least, since, until) -> None:
+@given(log=logs(FEW_IDS), least=st.integers(1, 4), times=st.lists(SECONDS, min_size=2, max_size=2, unique=True))
+def test_rating_and_time_range(log, least, times) -> None:
+    since, until = sorted(times)
     expected = [row for row in log if row[2] >= least and since <= row[3] < until]
     assume(expected)
     assert written(run(log, Filters(min_rating=least, since=since, until=until))) == Counter(expected)

@@ -77,6 +77,21 @@ class DistillationDataset(SequentialDataset):
         np.maximum.at(last_target, user, self.inter_feat[TARGET_INDEX].numpy())
         return user_first, last_target
 
+    def training_ranges(self) -> tuple[np.ndarray, np.ndarray]:
+        """Half-open ranges ``[first, end)`` of what training sees, into ``sorted_interactions`` (user, then time).
+
+        To be called on the training part that :meth:`build` returns. One range a user that has a training target.
+
+        Raises:
+            InputError: the data set is given as ready-made prefixes (``benchmark_filename``), which have no ranges.
+        """
+        if self.benchmark_filename_list is not None:
+            raise InputError(
+                "benchmark_filename: its files hold ready-made prefixes and no histories; give the plain .inter file"
+            )
+        first, last_target = self._training_range_of_users()
+        return first, last_target + 1
+
     def __len__(self) -> int:
         return len(self.inter_feat) if self.windows is None else len(self.windows)
 
@@ -132,8 +147,8 @@ class DistillationDataset(SequentialDataset):
             users = torch.cat([self.inter_feat[self.uid_field], rows[self.uid_field]])
             items = torch.cat([self.inter_feat[self.iid_field], rows[self.item_id_list_field][:, 0]])
         else:
-            first, last = self._training_range_of_users()
-            counts = last + 1 - first
+            first, end = self.training_ranges()
+            counts = end - first
             index = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
             users = self.sorted_interactions[self.uid_field][index]
             items = self.sorted_interactions[self.iid_field][index]

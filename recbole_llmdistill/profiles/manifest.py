@@ -1,4 +1,4 @@
-"""``manifest.json`` beside vectors: which training interactions the profiles saw, and how their vectors were made.
+"""``manifest.json`` beside profiles and vectors: which training interactions they saw, and how they were made.
 
 Training compares ``training_fingerprint`` with its own split, so encoding, reducing and importing carry it along. Where
 the source has no manifest none is written: training then warns that it cannot check.
@@ -71,10 +71,23 @@ def carry_manifest(source: Path, folder: Path, dataset: str, **steps: dict[str, 
         return False
     if "encoder" in steps:
         manifest.pop("reducer", None)
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(json.dumps({**manifest, "dataset": dataset, **steps}, indent=2, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_json(path, {**manifest, "dataset": dataset, **steps})
     return True
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file by way of a temporary one.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error

@@ -5,12 +5,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from recbole_llmdistill.compat import ray_data
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.encoders.choice import EncoderOptions, build_encoder
 from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
-
-ray_data.install()  # in the driver and, since actors import this module, in every worker
+from recbole_llmdistill.profiles.ray_cluster import ray_cluster
 
 
 class EncodingActor:
@@ -55,30 +53,19 @@ def encode_on_ray(
     Raises:
         InputError: no cluster at that address, or an encoder fails.
     """
-    import ray
     import ray.data
 
-    started = not ray.is_initialized()
-    if started:
-        try:
-            ray.init(address=address, include_dashboard=False, log_to_driver=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise InputError(f"--ray={address}: no cluster there ({error}); start one by `ray start --head`") from error
-    try:
-        gpus = int(ray.cluster_resources().get("GPU", 0))
+    with ray_cluster(address) as cluster:
         rows = [{"batch": batch, "texts": json.dumps(texts)} for batch, texts in batches]
         results = ray.data.from_items(rows).map_batches(
             EncodingActor,
             batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=gpus or sum(node["Alive"] for node in ray.nodes())),
+            compute=ray.data.ActorPoolStrategy(size=cluster.actors),
             fn_constructor_args=[options.model_dump_json()],
-            num_gpus=1 if gpus else None,
+            num_gpus=1 if cluster.gpus else None,
         )
         for row in results.iter_rows():
             if row["failure"]:
                 raise InputError(row["failure"])
             vectors = np.frombuffer(row["vectors"], dtype="<f4").reshape(-1, row["dimensions"])
             yield row["batch"], EncodedTexts(vectors, row["long_texts"])
-    finally:
-        if started:
-            ray.shutdown()

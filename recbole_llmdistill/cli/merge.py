@@ -1,0 +1,31 @@
+"""``llmdistill merge``: join the folders of a generation that was spread over machines."""
+
+import argparse
+from pathlib import Path
+
+from tqdm import tqdm
+
+
+def add_parser(commands) -> None:
+    """Add the command to ``llmdistill``."""
+    parser = commands.add_parser(
+        "merge",
+        help="join the folders of `llmdistill generate --shard i/n`",
+        description="Join the folders of all shards into one, which `llmdistill generate` can go on with.",
+    )
+    parser.add_argument("folders", nargs="+", type=Path, help="folders of all n shards, in any order")
+    parser.add_argument("--out", required=True, type=Path, help="folder for all profiles")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, settings: list[str]) -> int:
+    """Join, and print how many users have a profile now."""
+    from recbole_llmdistill.errors import InputError
+    from recbole_llmdistill.profiles.merging import merge_shards
+
+    if settings:
+        raise InputError(f"argument {settings[0]!r} is not understood")
+    with tqdm(unit="user", desc="merging", delay=1) as bar:
+        merged = merge_shards(arguments.folders, arguments.out, bar.update)
+    print(f"{arguments.out}: {merged.profiles:,} of {merged.users:,} users have a profile, {merged.failures:,} failed")
+    return 0

@@ -1,0 +1,190 @@
+"""The batch API of OpenAI and of servers that have it: answers within a day, for half the price.
+
+To the run it looks like any other back end, only that very many users are worked on at a time. Requests that come
+together go into one batch. Which batches were sent is noted in ``batches.jsonl`` before they are, so that a run that is
+started again waits for what is under way instead of paying for it again.
+"""
+
+import asyncio
+import hashlib
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.backends.openai import OpenAIBackend, OpenAISettings, read_completion
+from recbole_llmdistill.profiles.backends.protocol import Answer, Request, RequestFailed
+from recbole_llmdistill.profiles.journal import Journal, read_journal
+
+BATCHES = "batches.jsonl"
+PRICE_FACTOR = 0.5
+
+_MOST_REQUESTS = 20_000  # of the 50,000 that OpenAI allows
+_MOST_BYTES = 150_000_000  # of the 200 MB
+_FINAL = ("completed", "failed", "expired", "cancelled")
+_NAME = "llmdistill_batch"
+
+
+class OpenAIBatchBackend(OpenAIBackend):
+    """See :class:`~recbole_llmdistill.profiles.backends.protocol.Backend`.
+
+    Args:
+        settings: as for single requests.
+        folder: of the run; None where nothing will be sent.
+        poll_seconds: between two looks at a batch.
+        gather_seconds: a batch is sent when no further request has come for so long.
+    """
+
+    def __init__(
+        self, settings: OpenAISettings, folder: Path | None, poll_seconds: float = 30.0, gather_seconds: float = 2.0
+    ) -> None:
+        super().__init__(settings)
+        self.concurrency = _MOST_REQUESTS
+        self._folder, self._poll_seconds, self._gather_seconds = folder, poll_seconds, gather_seconds
+        self._journal: Journal | None = None
+        self._waiting: dict[str, list[asyncio.Future]] = {}
+        self._new: dict[str, bytes] = {}
+        self._new_bytes = 0
+        self._sent: dict[str, str] = {}  # request -> name of its batch
+        self._batch_ids: dict[str, str] = {}  # name -> id
+        self._collecting: dict[str, asyncio.Task] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def answer(self, request: Request) -> Answer:
+        """Ask; waits for the batch, hours perhaps."""
+        if self._journal is None:
+            self._open_journal()
+        body = self.parameters(request)
+        key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:40]
+        future = asyncio.get_running_loop().create_future()
+        first = key not in self._waiting
+        self._waiting.setdefault(key, []).append(future)
+        if key in self._sent:
+            self._collect(self._sent[key])
+        elif first:
+            line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
+            self._new[key] = json.dumps(line, ensure_ascii=False).encode() + b"\n"
+            self._new_bytes += len(self._new[key])
+            if len(self._new) >= _MOST_REQUESTS or self._new_bytes >= _MOST_BYTES:
+                self._send()
+            else:
+                self._send_soon()
+        return await future
+
+    async def close(self) -> None:
+        """Stop waiting; batches under way go on at the server, and the next run collects them."""
+        for task in self._collecting.values():
+            task.cancel()
+        if self._journal is not None:
+            self._journal.close()
+        await super().close()
+
+    def _open_journal(self) -> None:
+        path = self._folder / BATCHES
+        for record in read_journal(path, "name"):
+            name = record["name"]
+            for key in record.get("requests", ()):
+                self._sent[key] = name
+            if "batch_id" in record:
+                self._batch_ids[name] = record["batch_id"]
+            if record.get("collected"):
+                self._sent = {key: batch for key, batch in self._sent.items() if batch != name}
+        self._journal = Journal(path)
+
+    def _send_soon(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._gather_seconds, self._send)
+
+    def _send(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        new, self._new, self._new_bytes = self._new, {}, 0
+        if not new:
+            return
+        content = b"".join(new.values())
+        name = uuid.uuid4().hex  # the same requests, sent again, are another batch
+        self._sent |= dict.fromkeys(new, name)
+        self._journal.append({"name": name, "requests": list(new)})
+        self._collect(name, content)
+
+    def _collect(self, name: str, content: bytes | None = None) -> None:
+        if name not in self._collecting:
+            self._collecting[name] = asyncio.create_task(self._send_and_collect(name, content))
+
+    async def _send_and_collect(self, name: str, content: bytes | None) -> None:
+        keys = [key for key, batch in self._sent.items() if batch == name]
+        try:
+            results = await self._results(name, content)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # each waiting user is told; the run stops at the first
+            reason = error if isinstance(error, InputError) else InputError(f"--batch: {self._one_line(error)}")
+            for key in keys:
+                for future in self._waiting.pop(key, ()):
+                    future.set_exception(reason)
+            return
+        for key in keys:
+            del self._sent[key]  # asked again, it is a new request
+            for future in self._waiting.pop(key, ()):
+                if future.done():
+                    continue
+                try:
+                    future.set_result(results[key]() if key in results else _missing())
+                except RequestFailed as failure:
+                    future.set_exception(failure)
+        await asyncio.sleep(1)  # by then the users' lines are written
+        self._journal.append({"name": name, "collected": True})
+
+    async def _results(self, name: str, content: bytes | None) -> dict[str, Any]:
+        batch_id = self._batch_ids.get(name)
+        if batch_id is None and content is None:
+            batch_id = await self._find(name)
+            if batch_id is None:
+                return {}  # noted, but never sent: the users fail and the next run asks again
+        if batch_id is None:
+            uploaded = await self.client.files.create(file=(f"{name}.jsonl", content), purpose="batch")
+            batch = await self.client.batches.create(
+                input_file_id=uploaded.id,
+                endpoint="/v1/chat/completions",
+                completion_window="24h",
+                metadata={_NAME: name},
+            )
+            batch_id = batch.id
+        self._journal.append({"name": name, "batch_id": batch_id})
+        while (batch := await self.client.batches.retrieve(batch_id)).status not in _FINAL:
+            await asyncio.sleep(self._poll_seconds)
+        if batch.status == "failed":
+            problems = "; ".join(
+                problem.message or "" for problem in (batch.errors.data if batch.errors else None) or []
+            )
+            self._journal.append({"name": name, "collected": True})
+            raise InputError(f"--batch: the server refused batch {batch_id}: {problems or 'no reason given'}")
+        results: dict[str, Any] = {}
+        for file_id in (batch.output_file_id, batch.error_file_id):
+            if file_id:
+                text = (await self.client.files.content(file_id)).text
+                for line in text.splitlines():
+                    record = json.loads(line)
+                    results[record["custom_id"]] = lambda record=record: _read(record)
+        return results
+
+    async def _find(self, name: str) -> str | None:
+        """The id of a batch that was sent by a run that ended before it could note it."""
+        async for batch in self.client.batches.list(limit=100):
+            if (batch.metadata or {}).get(_NAME) == name and batch.status not in ("failed", "cancelled"):
+                return batch.id
+        return None
+
+
+def _read(record: dict[str, Any]) -> Answer:
+    response = record.get("response") or {}
+    if record.get("error") or response.get("status_code") != 200:
+        detail = json.dumps(record.get("error") or response.get("body"), ensure_ascii=False)[:300]
+        raise RequestFailed("http", f"status {response.get('status_code')}: {detail}")
+    return read_completion(json.dumps(response["body"]))
+
+
+def _missing() -> Answer:
+    raise RequestFailed("expired", "the batch ended before this request was answered")

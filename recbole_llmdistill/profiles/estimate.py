@@ -1,0 +1,110 @@
+"""What a run will ask and cost, counted by the very strategies that will run, without sending anything."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from recbole_llmdistill.profiles.backends.protocol import Answer
+from recbole_llmdistill.profiles.histories import Histories
+from recbole_llmdistill.profiles.prompts import Prompt
+from recbole_llmdistill.profiles.strategies.task import Question, Strategy, Task
+from recbole_llmdistill.profiles.window import Window
+
+
+@dataclass(frozen=True)
+class Price:
+    """In the same currency, per million tokens."""
+
+    prompt: float
+    completion: float
+
+    def of(self, prompt_tokens: float, completion_tokens: float) -> float:
+        """Cost of so many tokens."""
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
+
+
+@dataclass
+class Estimate:
+    """Counts of a run.
+
+    Attributes:
+        users: who are to get a profile.
+        requests: for them.
+        prompt_tokens: in these.
+        completion_tokens: expected answers.
+        most_completion_tokens: if every answer were as long as allowed.
+        split_users: users whose history does not fit into one request.
+    """
+
+    users: int = 0
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: float = 0.0
+    most_completion_tokens: int = 0
+    split_users: int = 0
+
+    def lines(self, price: Price | None, tokens_are: str) -> list[str]:
+        """For people. ``tokens_are`` says how they were counted."""
+        counts = [
+            f"users {self.users:,} ({self.split_users:,} with a history longer than the context)",
+            f"requests {self.requests:,}",
+            f"prompt tokens {self.prompt_tokens:,} ({tokens_are})",
+            f"answer tokens about {self.completion_tokens:,.0f}, at most {self.most_completion_tokens:,}",
+        ]
+        if price is None:
+            counts.append("cost: give --price-in and --price-out, per million tokens")
+            return counts
+        expected = price.of(self.prompt_tokens, self.completion_tokens)
+        most = price.of(self.prompt_tokens, self.most_completion_tokens)
+        counts.append(f"cost about {expected:,.2f}, at most {most:,.2f}")
+        if self.users:
+            counts.append(f"a million such users: about {expected / self.users * 1e6:,.0f}")
+        return counts
+
+
+async def estimate(
+    histories: Histories,
+    indices: np.ndarray,
+    prompts: list[Prompt],
+    strategy: Strategy,
+    window: Window,
+    answer_tokens: float | None = None,
+    report: Callable[[int], None] = lambda users: None,
+) -> Estimate:
+    """Count what the users of ``indices`` need.
+
+    Args:
+        histories: of all users.
+        indices: which users, ``[users]``.
+        prompts: one a view.
+        strategy: for long histories.
+        window: the model's context.
+        answer_tokens: mean length of the answers, if it is known; unset: what the prompt expects.
+        report: called with 1 after each user.
+
+    Raises:
+        InputError: the context is too small.
+    """
+    total = Estimate(users=len(indices))
+    expected = {
+        prompt.name: answer_tokens or min(prompt.expected_tokens, window.max_tokens[prompt.name]) for prompt in prompts
+    }
+    placeholder = {name: "word " * round(tokens * 0.75) for name, tokens in expected.items()}
+
+    async def count(task: Task, question: Question) -> Answer:
+        name = task.prompt.name
+        total.requests += 1
+        total.prompt_tokens += question.tokens
+        total.completion_tokens += expected[name]
+        total.most_completion_tokens += window.max_tokens[name]
+        return Answer(placeholder[name], "stop", question.tokens, round(expected[name]))
+
+    for index in indices.tolist():
+        history = histories[index]
+        before = total.requests
+        for prompt in prompts:
+            await strategy(Task(history, histories.header, prompt, window, count))
+        total.split_users += total.requests - before > len(prompts)
+        report(1)
+    return total

@@ -1,0 +1,126 @@
+"""Join the folders of ``llmdistill generate --shard i/n`` into one."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.journal import json_line, read_journal
+from recbole_llmdistill.profiles.ledger import FAILURES, LOCK, PROFILES
+from recbole_llmdistill.profiles.manifest import read_manifest
+from recbole_llmdistill.profiles.run_manifest import check_same, write_manifest
+from recbole_llmdistill.profiles.selection import Shard
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What came of it.
+
+    Attributes:
+        profiles: users with a profile.
+        failures: users without one, who failed in some shard.
+        users: users of the data set who have a training history.
+    """
+
+    profiles: int
+    failures: int
+    users: int
+
+
+def merge_shards(folders: list[Path], out: Path, report: Callable[[int], None] = lambda users: None) -> Merged:
+    """Write ``profiles.jsonl``, ``failures.jsonl`` and ``manifest.json`` of all shards into ``out``.
+
+    Args:
+        folders: of all n shards, in any order.
+        out: a folder without profiles.
+        report: called with 1 after each profile.
+
+    Raises:
+        InputError: shards are missing, of other settings, still being written, or have a user in common.
+    """
+    if (out / PROFILES).exists():
+        raise InputError(f"--out: {out} has a {PROFILES} already; give an empty folder")
+    manifests = [_manifest(folder) for folder in folders]
+    _check_complete(folders, manifests)
+    for manifest in manifests[1:]:
+        check_same(folders[0], {**manifests[0], "shard": None}, {**manifest, "shard": None})
+    out.mkdir(parents=True, exist_ok=True)
+    seen: set[str] = set()
+    with ExitStack() as locks:
+        for folder in folders:
+            locks.enter_context(_locked(folder))
+        with _written_atomically(out / PROFILES) as profiles:
+            for folder in folders:
+                for record in read_journal(folder / PROFILES):
+                    if record["user_id"] in seen:
+                        raise InputError(f"{folder / PROFILES}: user {record['user_id']!r} stands in another shard too")
+                    seen.add(record["user_id"])
+                    profiles(record)
+                    report(1)
+        failed: dict[str, dict[str, Any]] = {}
+        for folder in folders:
+            for record in read_journal(folder / FAILURES):
+                if record["user_id"] not in seen:
+                    failed[record["user_id"]] = record
+        with _written_atomically(out / FAILURES) as failures:
+            for record in failed.values():
+                failures(record)
+    manifest = {key: value for key, value in manifests[0].items() if key not in ("created", "versions")}
+    write_manifest(out, {**manifest, "shard": None})
+    return Merged(len(seen), len(failed), manifests[0].get("users", len(seen)))
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise InputError(f"{folder}: no manifest.json, so no folder of `llmdistill generate`")
+    if not manifest.get("shard"):
+        raise InputError(f"{folder}: was not made with --shard; nothing is to be joined")
+    return manifest
+
+
+def _check_complete(folders: list[Path], manifests: list[dict[str, Any]]) -> None:
+    shards = [Shard.parse(manifest["shard"]) for manifest in manifests]
+    counts = {shard.count for shard in shards}
+    if len(counts) > 1:
+        given = ", ".join(f"{folder} is {shard}" for folder, shard in zip(folders, shards, strict=True))
+        raise InputError(f"these are parts of different wholes: {given}")
+    numbers = [shard.number for shard in shards]
+    count = counts.pop()
+    if missing := sorted(set(range(1, count + 1)) - set(numbers)):
+        raise InputError(f"shard {', '.join(f'{number}/{count}' for number in missing)} is missing; give all {count}")
+    if twice := sorted({number for number in numbers if numbers.count(number) > 1}):
+        raise InputError(f"shard {twice[0]}/{count} is given twice")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """While no run writes into the folder."""
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise InputError(f"{folder}: a run is writing there; wait for it") from error
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _written_atomically(path: Path) -> Iterator[Callable[[dict[str, Any]], int]]:
+    """Gives a function that writes a record; the file is there when all are written."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with open(temporary, "wb") as file:
+            yield lambda record: file.write(json_line(record))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,137 @@
+"""``--ray``: local models as actors of a Ray cluster, one a GPU, fed by Ray Data.
+
+The histories lie once in each machine's object store; what Ray Data hands out are indices into them.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.backends.choose import LLMOptions, choose_backend
+from recbole_llmdistill.profiles.backends.protocol import RequestFailed
+from recbole_llmdistill.profiles.generation import (
+    ProfileWriter,
+    Progress,
+    add_failure,
+    add_profile,
+    failure_record,
+)
+from recbole_llmdistill.profiles.histories import Histories
+from recbole_llmdistill.profiles.ledger import Ledger
+from recbole_llmdistill.profiles.prompts import Prompt
+from recbole_llmdistill.profiles.ray_cluster import ray_cluster
+from recbole_llmdistill.profiles.strategies import STRATEGIES
+from recbole_llmdistill.profiles.window import Window
+
+_BATCHES_A_CALL = 4
+"""A call works on so many batches' users, so that they can be sorted by length."""
+_MOST_TASKS = 10_000
+
+
+class ProfileActor:
+    """Holds a model; Ray Data calls it with users.
+
+    Args:
+        histories: of all users, or a reference to them in Ray's object store.
+        options: the LLM.
+        prompts: one a view.
+        strategy: name of the strategy.
+        max_tokens: longest answer, by the name of the prompt.
+    """
+
+    def __init__(
+        self, histories: Any, options: LLMOptions, prompts: list[Prompt], strategy: str, max_tokens: dict[str, int]
+    ) -> None:
+        import ray
+
+        self._histories: Histories = ray.get(histories) if isinstance(histories, ray.ObjectRef) else histories
+        self._loop = asyncio.new_event_loop()
+        backend = choose_backend(options, self._histories, None)
+        self._loop.run_until_complete(backend.start())
+        window = Window(backend.count_tokens, backend.context_length, max_tokens)
+        self._writer = ProfileWriter(self._histories, prompts, STRATEGIES[strategy], backend, window)
+
+    def __call__(self, rows: dict[str, np.ndarray]) -> dict[str, list]:
+        """``users`` of a row: indices as JSON. Back come ``records`` as JSON, or why there are none."""
+        done: dict[str, list] = {"records": [], "failure": []}
+        for users in rows["users"]:
+            try:
+                records, failure = self._loop.run_until_complete(self._write(json.loads(users))), ""
+            except InputError as error:  # Ray would wrap it in a traceback of its own
+                records, failure = [], str(error)
+            done["records"].append(json.dumps(records))
+            done["failure"].append(failure)
+        return done
+
+    async def _write(self, indices: list[int]) -> list[dict[str, Any]]:
+        return await asyncio.gather(*(self._record(index) for index in indices))
+
+    async def _record(self, index: int) -> dict[str, Any]:
+        progress = Progress()
+        try:
+            record = await self._writer.write(index, None, progress)
+        except RequestFailed as failure:
+            record = failure_record(str(self._histories.users[index]), failure)
+        return {
+            "record": record,
+            "counts": [progress.requests, progress.prompt_tokens, progress.completion_tokens],
+        }
+
+
+def generate_with_ray(
+    histories: Histories,
+    indices: np.ndarray,
+    options: LLMOptions,
+    prompts: list[Prompt],
+    strategy: str,
+    max_tokens: dict[str, int],
+    ledger: Ledger,
+    progress: Progress,
+    report: Callable[[Progress], None],
+    address: str,
+) -> None:
+    """Write the profiles on a cluster. Records are written here as they arrive; a killed run loses what was under way.
+
+    Args:
+        histories: of all users.
+        indices: which users, ``[users]``.
+        options, prompts, strategy, max_tokens: as for :class:`ProfileActor`.
+        ledger: where to.
+        progress: to be kept up.
+        report: called after each user.
+        address: ``auto`` for the running cluster, ``local`` for one on this machine, or ``ray://HOST:PORT``.
+
+    Raises:
+        InputError: no cluster at that address, or a model cannot be used.
+    """
+    import ray
+    import ray.data
+
+    with ray_cluster(address) as cluster:
+        users_a_call = options.batch_size * _BATCHES_A_CALL
+        tasks = [
+            {"users": json.dumps(indices[start : start + users_a_call].tolist())}
+            for start in range(0, len(indices), users_a_call)
+        ]
+        results = ray.data.from_items(tasks, parallelism=min(len(tasks), _MOST_TASKS)).map_batches(
+            ProfileActor,
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=min(len(tasks), cluster.actors)),
+            fn_constructor_args=[ray.put(histories), options, prompts, strategy, max_tokens],
+            num_gpus=1 if cluster.gpus else None,
+        )
+        for row in results.iter_rows():
+            if row["failure"]:
+                raise InputError(row["failure"])
+            for result in json.loads(row["records"]):
+                requests, prompt_tokens, completion_tokens = result["counts"]
+                progress.requests += requests
+                progress.prompt_tokens += prompt_tokens
+                progress.completion_tokens += completion_tokens
+                keep = add_failure if "reason" in result["record"] else add_profile
+                keep(ledger, progress, result["record"])
+                report(progress)

@@ -1,0 +1,243 @@
+"""All parts of ``llmdistill generate`` put together."""
+
+import argparse
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.backends import summary
+from recbole_llmdistill.profiles.backends.choose import LLMOptions, choose_backend
+from recbole_llmdistill.profiles.backends.protocol import Backend
+from recbole_llmdistill.profiles.estimate import Price, estimate
+from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, generate
+from recbole_llmdistill.profiles.histories import Histories, load_histories
+from recbole_llmdistill.profiles.ledger import FAILURES, Ledger, measured_answer_tokens
+from recbole_llmdistill.profiles.progress_bar import ProgressBar
+from recbole_llmdistill.profiles.prompts import Prompt, load_prompts
+from recbole_llmdistill.profiles.run_manifest import describe_prompts
+from recbole_llmdistill.profiles.selection import Shard, select_users
+from recbole_llmdistill.profiles.show_prompt import show_prompt
+from recbole_llmdistill.profiles.strategies import STRATEGIES, VIEWS
+from recbole_llmdistill.profiles.window import Window
+
+DEFAULT_PROMPT = "neutral-short"
+VIEW_PROMPTS = "needs,tastes,habits"
+
+
+@dataclass
+class Run:
+    """A prepared run: all is read and checked, nothing is sent or written.
+
+    Attributes:
+        histories: of all users.
+        indices: of the chosen users.
+        unknown_users: of ``--users``, without a training history.
+        prompts: one a view.
+        strategy: its name.
+        options: about the LLM.
+        backend: the LLM.
+        max_tokens: longest answer, by the name of the prompt.
+        price: of the tokens; None if it was not given.
+        folder: where to write; None: nowhere.
+        manifest: what ``manifest.json`` will say.
+    """
+
+    histories: Histories
+    indices: np.ndarray
+    unknown_users: list[str]
+    prompts: list[Prompt]
+    strategy: str
+    options: LLMOptions
+    backend: Backend
+    max_tokens: dict[str, int]
+    price: Price | None
+    folder: Path | None
+    manifest: dict[str, Any]
+
+    @classmethod
+    def prepare(cls, arguments: argparse.Namespace, config) -> "Run":
+        """Read the data and all that the options name.
+
+        Args:
+            arguments: of ``llmdistill generate``.
+            config: RecBole's.
+
+        Raises:
+            InputError: something cannot be read or used.
+        """
+        prompts = _prompts(arguments)
+        shard = Shard.parse(arguments.shard) if arguments.shard else None
+        histories = load_histories(config)
+        indices, unknown_users = select_users(histories, arguments.users, shard, arguments.limit)
+        folder = Path(arguments.out) if arguments.out else None
+        given = {name: value for name, value in vars(arguments).items() if name in LLMOptions.__dataclass_fields__}
+        options = LLMOptions(**given, seed=config["seed"])
+        max_tokens = {prompt.name: arguments.max_tokens or prompt.max_tokens for prompt in prompts}
+        price = None
+        if arguments.price_in is not None:
+            factor = _batch_price() if options.batch else 1.0
+            price = Price(arguments.price_in * factor, arguments.price_out * factor)
+        manifest = {
+            "dataset": config["dataset"],
+            "eval_args": config["eval_args"],
+            "users": len(histories),
+            "training_fingerprint": histories.training_fingerprint,
+            "columns": histories.header,
+            "llm": options.llm,
+            "base_url": options.base_url,
+            "prompts": describe_prompts(prompts),
+            "strategy": arguments.strategy,
+            "max_tokens": max_tokens,
+            "temperature": options.temperature,
+            "seed": options.seed,
+            "context_length": options.context_length,
+            "shard": str(shard) if shard else None,
+        }
+        backend = choose_backend(options, histories, folder)
+        return cls(
+            histories, indices, unknown_users, prompts, arguments.strategy, options, backend, max_tokens, price, folder,
+            manifest,
+        )  # fmt: skip
+
+    def notes(self) -> Iterator[str]:
+        """What the user should know of the data."""
+        if self.histories.without_training:
+            yield f"{self.histories.without_training:,} users have no training interaction and get no profile"
+        if self.histories.catalogue.without_text:
+            yield f"{self.histories.catalogue.without_text:,} items have no text and are shown by their id"
+        if self.unknown_users:
+            some = ", ".join(self.unknown_users[:3])
+            yield f"{len(self.unknown_users):,} users of --users have no training history, e.g. {some}"
+
+    def prompts_of(self, user: str) -> Iterator[str]:
+        """What would be sent for a user."""
+        return show_prompt(user, self.histories, self.prompts, self._strategy, self.backend, self._window)
+
+    def estimate_lines(self) -> list[str]:
+        """Counts and cost of all chosen users, for people."""
+        return asyncio.run(self._count(self.indices))
+
+    async def generate(self) -> Progress:
+        """Write the profiles.
+
+        Raises:
+            InputError: the LLM cannot be reached, the folder cannot be used, or the run cannot go on.
+            KeyboardInterrupt: it was interrupted; all answers are kept.
+        """
+        progress = Progress()
+        try:
+            await self.backend.start()
+            ledger = self._open_ledger()
+            try:
+                remaining, bar = await self._announce(ledger)
+                writer = ProfileWriter(self.histories, self.prompts, self._strategy, self.backend, self._window)
+                try:
+                    await generate(writer, remaining, ledger, progress, bar)
+                finally:
+                    bar.close()
+            finally:
+                ledger.close()
+        finally:
+            await self.backend.close()
+        return progress
+
+    def generate_with_ray(self, address: str) -> Progress:
+        """Write the profiles on the Ray cluster at ``address``; raises as :meth:`generate`."""
+        from recbole_llmdistill.profiles.ray_actors import generate_with_ray
+
+        progress = Progress()
+        ledger = self._open_ledger()
+        try:
+            remaining, bar = asyncio.run(self._announce(ledger))
+            try:
+                if len(remaining):
+                    generate_with_ray(
+                        self.histories, remaining, self.options, self.prompts, self._strategy_name, self.max_tokens,
+                        ledger, progress, bar, address,
+                    )  # fmt: skip
+            finally:
+                bar.close()
+        finally:
+            ledger.close()
+        return progress
+
+    def closing_lines(self, progress: Progress) -> Iterator[str]:
+        """What was done, for people."""
+        yield (
+            f"{self.folder}: {progress.profiles:,} profiles written, {progress.requests:,} requests, "
+            f"{progress.prompt_tokens:,} prompt tokens, {progress.completion_tokens:,} answer tokens"
+            + (f", cost {self.price.of(progress.prompt_tokens, progress.completion_tokens):,.2f}" if self.price else "")
+        )
+        if progress.cut_interactions:
+            yield f"{progress.cut_interactions:,} interactions were longer than the context and were cut"
+        if progress.naming_held_out:
+            yield (
+                f"{progress.naming_held_out:,} profiles name a held-out item of their user (names_held_out in "
+                "profiles.jsonl): look at them before you train"
+            )
+        if progress.failures:
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(progress.failure_reasons.items()))
+            yield (
+                f"{progress.failures:,} users failed ({reasons}), see {self.folder / FAILURES}; the same command tries "
+                "them again"
+            )
+
+    @property
+    def _strategy_name(self) -> str:
+        return "merge_after" if self.strategy == VIEWS else self.strategy
+
+    @property
+    def _strategy(self):
+        return STRATEGIES[self._strategy_name]
+
+    @property
+    def _window(self) -> Window:
+        return Window(self.backend.count_tokens, self.backend.context_length, self.max_tokens)
+
+    def _open_ledger(self) -> Ledger:
+        return Ledger(self.folder, self.manifest, self.histories.users)
+
+    async def _announce(self, ledger: Ledger) -> tuple[np.ndarray, ProgressBar]:
+        """Print what is left to do and what it will cost; who is left, and a bar for them."""
+        remaining = self.indices[~ledger.done[self.indices]]
+        if len(remaining) < len(self.indices):
+            print(f"{len(self.indices) - len(remaining):,} of {len(self.indices):,} users have a profile already")
+        if len(remaining):
+            ledger.check_disk(len(remaining))
+            for line in await self._count(remaining):
+                print(line, flush=True)
+        return remaining, ProgressBar(len(remaining), self.price)
+
+    async def _count(self, indices: np.ndarray) -> list[str]:
+        """Counts and cost of users, for people."""
+        if self.options.llm == summary.LLM:
+            return [f"users {len(indices):,}; {summary.LLM} asks no LLM and costs nothing"]
+        answer_tokens = measured_answer_tokens(self.folder) if self.folder else None
+        with tqdm(total=len(indices), unit="user", desc="counting", leave=False, delay=2) as bar:
+            counted = await estimate(
+                self.histories, indices, self.prompts, self._strategy, self._window, answer_tokens, bar.update
+            )
+        by_length = self.options.llm.startswith("openai:") and self.options.tokenizer is None
+        how = "3 bytes counted as one; --tokenizer counts exactly" if by_length else "by the model's tokenizer"
+        return counted.lines(self.price, how)
+
+
+def _prompts(arguments: argparse.Namespace) -> list[Prompt]:
+    if arguments.llm == summary.LLM:
+        return [summary.PROMPT]
+    prompts = load_prompts(arguments.prompt or (VIEW_PROMPTS if arguments.strategy == VIEWS else DEFAULT_PROMPT))
+    if arguments.strategy == VIEWS and len(prompts) < 2:
+        raise InputError(f"--strategy views needs several prompts, e.g. --prompt {VIEW_PROMPTS}")
+    return prompts
+
+
+def _batch_price() -> float:
+    from recbole_llmdistill.profiles.backends.openai_batch import PRICE_FACTOR
+
+    return PRICE_FACTOR

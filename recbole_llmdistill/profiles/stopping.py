@@ -1,0 +1,82 @@
+"""When a run ends early: a signal, an error that will not go away, or too many failures in a row."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.backends.protocol import RequestFailed
+
+
+class Stop:
+    """Why and how a run ends before its last user.
+
+    Args:
+        limit: so many failures in a row end it.
+
+    Attributes:
+        requested: no further user is to be started.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.requested = False
+        self._limit = limit
+        self._failed_in_a_row = 0
+        self._reason: BaseException | None = None
+
+    def because_of(self, reason: BaseException) -> None:
+        """End the run; the first reason is the one that is told."""
+        self.requested = True
+        self._reason = self._reason or reason
+
+    def after_profile(self) -> None:
+        """A user got a profile."""
+        self._failed_in_a_row = 0
+
+    def after_failure(self, failure: RequestFailed) -> None:
+        """A user failed."""
+        self._failed_in_a_row += 1
+        if self._failed_in_a_row >= self._limit:
+            self.because_of(
+                InputError(
+                    f"{self._failed_in_a_row} users in a row failed, the last one because of: {failure}; stopped, so "
+                    "that no more is spent; mend the cause and start the same command again, which goes on from here"
+                )
+            )
+
+    def raise_reason(self) -> None:
+        """Raise the reason, if there is one."""
+        if self._reason is not None:
+            raise self._reason
+
+    def on_signals(self, workers: list[asyncio.Task]) -> "_SignalHandlers":
+        """Context in which Ctrl-C or SIGTERM ends the run gently, and a second one cancels ``workers``."""
+
+        def interrupt() -> None:
+            if self.requested:
+                for worker in workers:
+                    worker.cancel()
+            self.because_of(KeyboardInterrupt())
+
+        return _SignalHandlers(interrupt)
+
+
+class _SignalHandlers:
+    """While it is entered, Ctrl-C and SIGTERM call ``handler``; outside the main thread signals stay as they are."""
+
+    def __init__(self, handler: Callable[[], None]) -> None:
+        self._handler = handler
+        self._set: list[int] = []
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                loop.add_signal_handler(number, self._handler)
+            except (ValueError, RuntimeError, NotImplementedError):
+                continue
+            self._set.append(number)
+
+    def __exit__(self, *exception) -> None:
+        for number in self._set:
+            asyncio.get_running_loop().remove_signal_handler(number)
