@@ -9,7 +9,7 @@ NESTED = ("properties", "dataset_converters")
 # Sentence encoders, and UMAP among the reductions.
 ENCODERS = ["sentence-transformers>=5", "transformers>=5,<6", "umap-learn>=0.5.7", "numba>=0.60"]
 # The client of OpenAI-compatible servers, and local language models.
-LLM = ["openai[aiohttp]>=3,<4", "transformers>=5,<6"]
+LLM = ["openai[aiohttp]>=3,<4", "aiohttp>=3.10", "transformers>=5,<6"]
 VERSION = next(
     line.split('"')[1]
     for line in (HERE / "recbole_llmdistill" / "__init__.py").read_text(encoding="utf-8").splitlines()
