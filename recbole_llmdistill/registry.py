@@ -29,6 +29,7 @@ from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.sasrecdistill import SASRecDistill
 from recbole_llmdistill.resources import properties
 from recbole_llmdistill.settings import KEYS, DistillationSettings, check_keys
+from recbole_llmdistill.settings_file import check_settings_file
 from recbole_llmdistill.trainer import DistillationTrainer
 
 MODELS: dict[str, type] = {}
@@ -88,6 +89,7 @@ def _load_internal_config_dict(self: Config, original: Callable, model: str, mod
         self.parameters["Distillation"] = list(KEYS)
     for defaults in (properties("dataset", f"{dataset}.yaml"), _settings_beside_data(self, dataset)):
         if defaults.is_file():
+            check_settings_file(defaults)
             keys = self._update_internal_config_dict(defaults) or []
             self.parameters["Dataset"] += [key for key in keys if key not in self.parameters["Dataset"]]
     preset = self.external_config_dict.get("distill_preset")

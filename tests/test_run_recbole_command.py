@@ -83,6 +83,11 @@ def test_bad_yaml(run, tmp_path) -> None:
         assert message in error
 
 
+def test_bad_yaml_beside_the_data(run, tiny) -> None:
+    (tiny / "tiny.yaml").write_text("load_col: {inter: [user_id\n")
+    assert "tiny.yaml, line 2: " in one_line(*run("--model=SASRecDistill", "--dataset=tiny"))
+
+
 def test_a_folder_without_interactions(run, tiny) -> None:
     (tiny / "tiny.inter").unlink()
     assert "there is no tiny.inter in" in one_line(

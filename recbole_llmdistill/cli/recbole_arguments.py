@@ -5,9 +5,11 @@ parser has understood is taken out of it.
 """
 
 import sys
+from pathlib import Path
 
 import recbole_llmdistill
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.settings_file import check_settings_file
 
 # What RecBole's Config raises where it refuses a setting.
 _REFUSALS = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, NotImplementedError, RuntimeError)
@@ -40,7 +42,7 @@ def build_config(model: str | None, dataset: str | None, config_files: list[str]
     if model and (problem := explain_unknown_model(model)):
         raise InputError(problem)
     for file in config_files or []:
-        _check_config_file(file)
+        check_settings_file(Path(file))
     try:
         return Config(model, dataset, config_file_list=config_files)
     except InputError:
@@ -48,20 +50,3 @@ def build_config(model: str | None, dataset: str | None, config_files: list[str]
     except _REFUSALS as error:
         text = " ".join(str(error.args[0] if error.args else error).split())
         raise InputError(text or repr(error)) from error
-
-
-def _check_config_file(file: str) -> None:
-    import yaml
-
-    try:
-        with open(file, encoding="utf-8") as stream:
-            node = yaml.compose(stream)
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1
-        raise InputError(f"{file}, line {line}: {error.problem} {error.context or ''}".rstrip()) from error
-    if not isinstance(node, yaml.MappingNode):
-        raise InputError(f"{file}: expected settings, one 'key: value' a line")

@@ -1,0 +1,63 @@
+"""Each mend of RecBole and its stack is still needed: a test fails here when the line that it answers is gone."""
+
+import importlib.util
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from recbole.config import Config
+from recbole.model.general_recommender import LightGCN
+from recbole.quick_start import quick_start
+from recbole.trainer import Trainer
+from scipy.sparse import dok_matrix
+
+from recbole_llmdistill.compat import sparse_matrices
+
+RECBOLE = Path(importlib.util.find_spec("recbole").submodule_search_locations[0])
+RAY = Path(importlib.util.find_spec("ray").submodule_search_locations[0])
+
+
+def run(program: str) -> str:
+    """Output of a Python program in a process that has not imported this package."""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_importing_recboles_models_turns_on_anomaly_detection() -> None:
+    program = "import torch, recbole.model.sequential_recommender; print(torch.is_anomaly_enabled())"
+    assert run(program) == "True"
+    assert run(program.replace("import torch", "import recbole_llmdistill, torch")) == "False"
+
+
+def test_recbole_pickles_with_the_protocol_that_weights_only_refuses() -> None:
+    assert "pickle_protocol=4" in inspect.getsource(Trainer._save_checkpoint)
+    assert '"config": self.config' in inspect.getsource(Trainer._save_checkpoint)
+    source = (RECBOLE / "quick_start" / "quick_start.py").read_text()
+    assert "torch.load(model_file)" in source
+    assert quick_start.load_data_and_model.__code__.co_name == "_load_data_and_model"  # ours stands in its place
+
+
+def test_scipy_lacks_the_method_that_graph_models_call() -> None:
+    assert dok_matrix._update is sparse_matrices._update
+    assert "._update(" in inspect.getsource(LightGCN)
+
+
+def test_recbole_reads_defaults_from_its_own_folder_only() -> None:
+    source = inspect.getsource(Config._load_internal_config_dict.__wrapped__)
+    assert "os.path.realpath(__file__)" in source
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        (RECBOLE / "data" / "dataset" / "dataset.py", "fillna(value=0, inplace=True)"),  # warning_filters
+        (RAY / "__init__.py", "pkg_resources"),  # warning_filters
+        (RAY / "air" / "util" / "tensor_extensions" / "arrow.py", "pkg_resources._vendor"),  # ray_data
+        (RAY / "air" / "util" / "tensor_extensions" / "pandas.py", "ExtensionArrayFormatter"),  # ray_data
+        (RECBOLE / "config" / "configurator.py", 'backend="nccl"'),  # cli/checks.py refuses --nproc without GPUs
+    ],
+)
+def test_the_answered_line_is_there(file: Path, line: str) -> None:
+    assert line in file.read_text()
