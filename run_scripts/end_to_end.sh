@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From a data set to a distilled model, stage by stage; each stage's files can be looked at, and replaced by your own.
 #
-#     bash run_scripts/end_to_end.sh ml-100k none:summary work --epochs=50
+#     bash run_scripts/end_to_end.sh ml-100k none:summary end_to_end --epochs=50
 #
 # The LLM may be any that `llmdistill generate` takes, e.g. "openai:MODEL --base-url http://localhost:8000/v1"; none:summary
 # is no LLM but a statistical summary in words, for trying the pipeline. What follows the folder goes to the training.

@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.atomic_files import AtomicFile
 
 
 def check_known_users(config, users: Collection[str], source: Path) -> None:
@@ -38,23 +40,12 @@ def check_known_users(config, users: Collection[str], source: Path) -> None:
         )
 
 
-def _users(file: Path, config) -> set[str]:
-    import pandas as pd
-
-    separator = config["field_separator"]
+def _users(path: Path, config) -> set[str]:
+    file = replace(AtomicFile.of(config, "inter"), path=path)
     try:
-        with open(file, encoding=config["encoding"]) as lines:
-            fields = [field.split(":")[0] for field in lines.readline().rstrip("\r\n").split(separator)]
-        position = fields.index(config["USER_ID_FIELD"])
-        column = pd.read_csv(
-            file,
-            sep=separator,
-            usecols=[position],
-            dtype=str,
-            keep_default_na=False,
-            encoding=config["encoding"],
-            quoting=3,
-        )
+        with open(path, encoding=file.encoding) as lines:
+            fields = [field.split(":")[0] for field in lines.readline().rstrip("\r\n").split(file.separator)]
+        column = file.table([fields.index(config["USER_ID_FIELD"])])
     except (OSError, ValueError) as error:
-        raise InputError(f"{file}: its column {config['USER_ID_FIELD']} cannot be read ({error})") from error
+        raise InputError(f"{path}: its column {config['USER_ID_FIELD']} cannot be read ({error})") from error
     return set(column.iloc[:, 0].unique())

@@ -110,11 +110,12 @@ def check_split(path: Path, training_part: DistillationDataset, mode: str) -> No
         written_from = json.loads(manifest.read_text(encoding="utf-8"))["training_fingerprint"]
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise InputError(f"{manifest}: no training_fingerprint can be read from it ({error!r})") from error
-    if written_from == training_part.training_fingerprint():
+    here = training_part.training_fingerprint()
+    if written_from == here:
         return
     message = (
         f"{path}: these profiles were written from another training split than this run's (fingerprint "
-        f"{str(written_from)[:19]}... in {manifest.name}, {training_part.training_fingerprint()[:19]}... here), so "
+        f"{str(written_from)[:19]}... in {manifest.name}, {here[:19]}... here), so "
         "they may have seen validation or test items; use the data, filters and eval_args they were made with, make "
         "them anew, or set profile_split_check=warn"
     )

@@ -3,6 +3,7 @@
 RecBole splits a ``token_seq`` into words when it reads it; a title shown to an LLM should be the original one.
 """
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,27 @@ class AtomicFile:
             if len(cells) != columns:
                 raise InputError(f"{self.path}, line {number}: {len(cells)} columns, the header has {columns}")
             yield number, cells
+
+    def table(self, positions: list[int] | None = None):
+        """All rows as a pandas table of strings, under the header as it is written; empty cells are empty strings.
+
+        Args:
+            positions: columns to read, from 0; None: all.
+
+        Raises:
+            OSError, ValueError: it cannot be read; callers know which column they were after.
+        """
+        import pandas as pd
+
+        return pd.read_csv(
+            self.path,
+            sep=self.separator,
+            usecols=positions,
+            dtype=str,
+            keep_default_na=False,
+            encoding=self.encoding,
+            quoting=csv.QUOTE_NONE,
+        )
 
     def _lines(self) -> Iterator[tuple[int, str]]:
         number = 0

@@ -1,12 +1,12 @@
 """What a user can be coloured by: the fields of the ``.user`` file, and the favourite genre."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.atomic_files import AtomicFile
 
 _MOST_VALUES = 10  # and "other", which is what a legend can tell apart
 _OTHER, _UNKNOWN = "other", "unknown"
@@ -100,20 +100,12 @@ def _genre_field(columns: dict[str, tuple[str, np.ndarray]]) -> str | None:
 
 def _read_atomic(config, suffix: str, key: str, tokens: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
     """Field -> (type, cells of these tokens); read here, since RecBole would filter interactions by these files."""
-    import pandas as pd
-
-    path = Path(config["data_path"]) / f"{config['dataset']}.{suffix}"
+    file = AtomicFile.of(config, suffix)
+    path = file.path
     if not path.is_file():
         return {}
     try:
-        table = pd.read_csv(
-            path,
-            sep=config["field_separator"],
-            dtype=str,
-            keep_default_na=False,
-            encoding=config["encoding"],
-            quoting=3,
-        )
+        table = file.table()
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
     kinds = dict(column.split(":", 1) for column in table.columns if ":" in column)
