@@ -42,10 +42,9 @@ def register() -> None:
     register_model(BERT4RecDistill, MaskedSequenceDataset)
     for name in quick_start.__all__:  # see quick_start's docstring
         getattr(quick_start, name).__module__ = quick_start.__name__
-    if (
-        "train_sequences" not in dataset_arguments
-    ):  # RecBole's cache of data sets compares these keys (data/utils.py 70)
-        dataset_arguments.append("train_sequences")
+    for key in ("train_sequences", "distill_window_overlap", "distill_window_shift"):
+        if key not in dataset_arguments:  # RecBole's cache of data sets compares these keys (data/utils.py 70)
+            dataset_arguments.append(key)
     _extend(Config, "_load_internal_config_dict", _load_internal_config_dict)
     _extend(Config, "_get_final_config_dict", _get_final_config_dict)
 

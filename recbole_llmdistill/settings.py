@@ -63,6 +63,12 @@ class DistillationSettings(BaseModel):
     """Fields of the ``.inter`` file that an LLM is shown, likewise; unset: those that are loaded, but for the time."""
     train_sequences: Literal["whole", "prefix"]
     """Training rows: whole windows of a history with a loss at every position, or RecBole's prefixes."""
+    distill_window_overlap: Annotated[float, Field(ge=0, lt=1)]
+    """Share of a window that repeats the window before it, as context without a loss."""
+    distill_precision: Literal["float32", "bfloat16"]
+    """Type of the matrix products in whole-sequence training; all else, and evaluation, is float32."""
+    distill_window_shift: bool
+    """Move the borders between a history's windows in every epoch."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "DistillationSettings":

@@ -36,8 +36,9 @@ def test_whole_sequences_have_recboles_training_pairs(configure, eval_args: dict
 
 
 @SPLITS
-def test_the_context_of_a_target_is_what_came_before_it(configure, eval_args: dict) -> None:
-    config = configure(eval_args=eval_args)
+@pytest.mark.parametrize(("overlap", "least"), [(0.0, 1), (0.5, 6)])  # half a window of 10, and the item itself
+def test_the_context_of_a_target_is_what_came_before_it(configure, eval_args: dict, overlap: float, least: int) -> None:
+    config = configure(eval_args=eval_args, distill_window_overlap=overlap)
     reference = SequentialDataset(config).build()[0].inter_feat
     before = {  # (user, target) -> the at most 10 items before it, oldest first
         (int(user), int(item)): sequence[:length].tolist()
@@ -57,7 +58,21 @@ def test_the_context_of_a_target_is_what_came_before_it(configure, eval_args: di
             seen = sequence[: position + 1]
             context = before[user, targets[position]]
             assert seen == context[-len(seen) :]
-            assert len(seen) >= min(len(context), 6)  # half a window of 10, and the item itself
+            assert len(seen) >= min(len(context), least)
+
+
+@pytest.mark.parametrize("model", ["SASRecDistill", "BERT4RecDistill"])
+def test_windows_move_between_epochs_and_repeat_with_the_seed(configure, model: str) -> None:
+    kind = {"SASRecDistill": CausalSequenceDataset, "BERT4RecDistill": MaskedSequenceDataset}[model]
+    part, again = (kind(configure(model)).build()[0] for _ in range(2))
+    rows, borders = len(part), []
+    for epoch in range(3):
+        part.cut_windows(epoch)
+        assert len(part) == rows
+        borders.append(part.windows.counts_from.tolist())
+    assert borders[0] != borders[1] != borders[2]
+    again.cut_windows(2)
+    assert again.windows.counts_from.tolist() == borders[2]
 
 
 @SPLITS

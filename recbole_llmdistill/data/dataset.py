@@ -63,10 +63,26 @@ class DistillationDataset(SequentialDataset):
             )
         train, valid, test = super().build()
         if whole:
-            train.windows = train._cut_training_windows()
+            train._prepare_windows()
+            train.cut_windows(epoch=0)
         return [train, valid, test]
 
-    def _cut_training_windows(self) -> Windows:
+    def cut_windows(self, epoch: int) -> None:
+        """Cut the training histories into the windows of an epoch; their number is the same in all epochs.
+
+        To be called on the training part that :meth:`build` returns. Does nothing with ``train_sequences: prefix``.
+        """
+        if self.config["train_sequences"] == "whole":
+            first, end = self.window_ranges
+            length = self.max_item_list_len
+            stride = max(1, round(length * (1 - self.config["distill_window_overlap"])))
+            shift = None
+            if self.config["distill_window_shift"]:
+                shift = np.random.default_rng([self.config["seed"], epoch]).random(len(first))
+            self.windows = cut_windows(first, end, length, stride, shift)
+
+    def _prepare_windows(self) -> None:
+        """Set ``window_ranges``: of each user, what windows are cut from, as :meth:`training_ranges`."""
         raise NotImplementedError
 
     def _training_range_of_users(self) -> tuple[np.ndarray, np.ndarray]:
@@ -167,13 +183,11 @@ class CausalSequenceDataset(DistillationDataset):
         """Column ``[batch, max_item_list_len]``: the item that follows each position, 0 where no loss is taken."""
         return target_list_field(self.config)
 
-    def _cut_training_windows(self) -> Windows:
-        first, last_target = self._training_range_of_users()
+    def _prepare_windows(self) -> None:
+        # A window's inputs end one before its last target.
+        self.window_ranges = self._training_range_of_users()
         self.is_target = torch.zeros(len(self.sorted_interactions), dtype=torch.bool)
         self.is_target[self.inter_feat[TARGET_INDEX]] = True
-        # A window's inputs end one before its last target. Half of it is context: less than that starves the
-        # first counted positions, more of it costs time without a gain.
-        return cut_windows(first, last_target, self.max_item_list_len, max(1, self.max_item_list_len // 2))
 
     def _window_batch(self, index) -> Interaction:
         start, end = torch.from_numpy(self.windows.start[index]), torch.from_numpy(self.windows.end[index])
@@ -193,9 +207,8 @@ class CausalSequenceDataset(DistillationDataset):
 class MaskedSequenceDataset(DistillationDataset):
     """Windows for masked-item models: every training item of a user, to be masked by the model."""
 
-    def _cut_training_windows(self) -> Windows:
-        first, last_target = self._training_range_of_users()
-        return cut_windows(first, last_target + 1, self.max_item_list_len, max(1, self.max_item_list_len // 2))
+    def _prepare_windows(self) -> None:
+        self.window_ranges = self.training_ranges()
 
     def _window_batch(self, index) -> Interaction:
         start, end = torch.from_numpy(self.windows.start[index]), torch.from_numpy(self.windows.end[index])

@@ -23,25 +23,29 @@ class Windows:
         return len(self.start)
 
 
-def cut_windows(first: np.ndarray, end: np.ndarray, length: int, stride: int) -> Windows:
-    """Cover each user's range ``[first, end)`` with windows of at most ``length``, aligned to its end.
+def cut_windows(
+    first: np.ndarray, end: np.ndarray, length: int, stride: int, shift: np.ndarray | None = None
+) -> Windows:
+    """Cover each user's range ``[first, end)`` with the fewest windows of at most ``length``.
 
-    The newest window ends where the user ends, each older one ``stride`` earlier. Each position is counted in
-    exactly one window: a window counts its last ``stride`` positions, the oldest window of a user all that is left.
-    So a counted position has at least ``length - stride`` others before it, unless the history is shorter than that.
+    Each position is counted in exactly one window: a window counts its last ``stride`` positions, the oldest window of
+    a user all of its own. So a counted position has at least ``length - stride`` others before it, unless the history
+    is shorter than that. The windows of a user seldom fill up to the last place; ``shift`` says where the room goes.
 
     Args:
         first: index of each user's first interaction, shape ``[users]``.
         end: one past each user's last interaction, shape ``[users]``; greater than ``first``.
         length: longest window.
-        stride: positions between the ends of two neighbouring windows, ``1 <= stride <= length``.
+        stride: positions that a window counts, ``1 <= stride <= length``.
+        shift: of each user, in [0, 1): the share of the room that is left in the newest window, the rest being left in
+            the oldest; none: all in the oldest. Drawn anew for every epoch, it gives each position another context.
     """
-    surplus = np.maximum(end - first - length, 0)
-    per_user = 1 + -(-surplus // stride)
-    user = np.repeat(np.arange(len(first)), per_user)
-    age = np.arange(len(user)) - np.repeat(np.cumsum(per_user) - per_user, per_user)  # 0 is a user's newest window
-    window_end = end[user] - age * stride
-    window_start = np.maximum(first[user], window_end - length)
-    oldest = age == per_user[user] - 1
-    counts_from = np.where(oldest, window_start, window_end - stride)
-    return Windows(window_start, window_end, counts_from)
+    size = end - first
+    older = np.maximum(-(-(size - length) // stride), 0)  # windows of each user besides the newest
+    room = np.where(older > 0, length + older * stride - size, 0)
+    left = np.zeros_like(room) if shift is None else (shift * (room + 1)).astype(room.dtype)
+    user = np.repeat(np.arange(len(first)), older + 1)
+    age = np.arange(len(user)) - np.repeat(np.cumsum(older + 1) - (older + 1), older + 1)  # 0: a user's newest window
+    window_end = end[user] - age * stride + np.where(age > 0, left[user], 0)
+    counts_from = np.where(age == older[user], first[user], end[user] - (age + 1) * stride + left[user])
+    return Windows(np.maximum(first[user], counts_from - (length - stride)), window_end, counts_from)

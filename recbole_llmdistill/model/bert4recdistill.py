@@ -8,6 +8,9 @@ from recbole.model.sequential_recommender.bert4rec import BERT4Rec
 from torch.nn import functional as F
 
 from recbole_llmdistill.model.distillation_model import DistillationModel
+from recbole_llmdistill.model.linear_cross_entropy import linear_cross_entropy
+from recbole_llmdistill.model.packed_encoder import encode
+from recbole_llmdistill.model.packing import Packing
 
 
 class BERT4RecDistill(DistillationModel, BERT4Rec):
@@ -23,14 +26,19 @@ class BERT4RecDistill(DistillationModel, BERT4Rec):
         super().adapt_config(config)
         config["transform"] = "mask_itemseq" if config["train_sequences"] == "prefix" else None
 
-    def whole_sequence_loss(self, interaction: Interaction, states: list[torch.Tensor]) -> torch.Tensor:
-        """Cross-entropy over all items, mean over the masked positions."""
+    def whole_sequence_loss(
+        self, interaction: Interaction, packing: Packing
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Cross-entropy over all items, mean over the masked positions; states of each layer."""
         sequences = interaction[self.ITEM_SEQ]
         masked = self.draw_mask(sequences, interaction[self.ITEM_SEQ_LEN])
-        output = self.forward(sequences.masked_fill(masked, self.mask_token))
-        logits = output[masked] @ self.item_embedding.weight[: self.n_items].T + self.output_bias
-        # The sum over no masked position at all is 0, its mean would be NaN.
-        return F.cross_entropy(logits, sequences[masked], reduction="sum") / masked.sum().clamp(min=1)
+        layers = encode(self, sequences.masked_fill(masked, self.mask_token), packing, causal=False)
+        states = layers[-1].flatten(0, 1)[packing.destination[masked]]
+        output = self.output_ln(self.output_gelu(self.output_ffn(states)))
+        items = self.item_embedding.weight[: self.n_items]
+        if not masked.any():  # a mean over nothing is NaN; the sum of no states is 0 and has a gradient
+            return states.sum(), layers
+        return linear_cross_entropy(output, items, sequences[masked], self.output_bias), layers
 
     def draw_mask(self, sequences: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Positions to mask, ``[B, L]`` bool: each real one with probability ``mask_ratio``, or the last alone.

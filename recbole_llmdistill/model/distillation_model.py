@@ -11,6 +11,7 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation_head import DistillationHead
 from recbole_llmdistill.model.fast_layers import use_fast_layers
 from recbole_llmdistill.model.hidden_states import hidden_states
+from recbole_llmdistill.model.packing import Packing, pack_rows
 from recbole_llmdistill.model.training_report import TrainingReport
 from recbole_llmdistill.settings import DistillationSettings
 
@@ -81,21 +82,31 @@ class DistillationModel:
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Total loss of a training batch, a scalar."""
-        with hidden_states(self.trm_encoder) as states:
-            if self.settings.train_sequences == "whole":
-                recommendation_loss = self.whole_sequence_loss(interaction, states)
-            else:
+        reduced = self.settings.train_sequences == "whole" and self.settings.distill_precision == "bfloat16"
+        if not reduced:
+            return self._total_loss(interaction)
+        with torch.autocast(interaction[self.ITEM_SEQ].device.type, torch.bfloat16):
+            return self._total_loss(interaction)
+
+    def _total_loss(self, interaction: Interaction) -> torch.Tensor:
+        if self.settings.train_sequences == "whole":
+            packing = pack_rows(interaction[self.ITEM_SEQ_LEN], interaction[self.ITEM_SEQ].size(1))
+            recommendation_loss, layers = self.whole_sequence_loss(interaction, packing)
+            states = packing.unpack(layers[self.distillation_layer]) if self.distilling else None
+        else:
+            with hidden_states(self.trm_encoder) as layers:
                 recommendation_loss = super().calculate_loss(interaction)
+            states = layers[self.distillation_layer]
         self.report.add(recommendation_loss=recommendation_loss)
         if not self.distilling:
             return recommendation_loss
         real = interaction[self.ITEM_SEQ] != 0
-        return self._with_distillation(
-            recommendation_loss, states[self.distillation_layer], real, interaction[self.USER_ID]
-        )
+        return self._with_distillation(recommendation_loss, states, real, interaction[self.USER_ID])
 
-    def whole_sequence_loss(self, interaction: Interaction, states: list[torch.Tensor]) -> torch.Tensor:
-        """L_rec of a batch of windows, the mean over its targets; runs the encoder, which fills ``states``."""
+    def whole_sequence_loss(
+        self, interaction: Interaction, packing: Packing
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """L_rec of a batch of windows, the mean over its targets, and the packed states of each layer."""
         raise NotImplementedError
 
     def _with_distillation(

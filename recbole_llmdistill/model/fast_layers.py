@@ -24,11 +24,12 @@ class ByteDropout(nn.Dropout):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         if not self.training or self.p == 0 or values.device.type != "cpu":
             return super().forward(values)
-        kept = min(max(round((1 - self.p) * 256), 1), 256)
+        kept = min(max(round((1 - self.p) * 256), 1), 255)
         seed = int(torch.randint(2**63 - 1, ()))
         words = np.random.SFC64(seed).random_raw(-(-values.numel() // 8))
-        random_bytes = torch.from_numpy(words.view(np.uint8)[: values.numel()]).view(values.shape)
-        mask = (random_bytes < kept if kept < 256 else torch.ones_like(random_bytes, dtype=torch.bool)).to(values.dtype)
+        # NumPy compares bytes, and PyTorch converts them to floats, many at a time; booleans it converts one by one.
+        kept_bytes = (words.view(np.uint8)[: values.numel()] < kept).view(np.uint8)
+        mask = torch.from_numpy(kept_bytes).view(values.shape).to(values.dtype)
         return values * mask.mul_(256 / kept)
 
 

@@ -3,10 +3,12 @@
 import torch
 from recbole.data.interaction import Interaction
 from recbole.model.sequential_recommender.sasrec import SASRec
-from torch.nn import functional as F
 
 from recbole_llmdistill.data.dataset import target_list_field
 from recbole_llmdistill.model.distillation_model import DistillationModel
+from recbole_llmdistill.model.linear_cross_entropy import linear_cross_entropy
+from recbole_llmdistill.model.packed_encoder import encode
+from recbole_llmdistill.model.packing import Packing
 
 
 class SASRecDistill(DistillationModel, SASRec):
@@ -16,10 +18,12 @@ class SASRecDistill(DistillationModel, SASRec):
         super().__init__(config, dataset)
         self.TARGET_SEQ = target_list_field(config)
 
-    def whole_sequence_loss(self, interaction: Interaction, states: list[torch.Tensor]) -> torch.Tensor:
-        """Cross-entropy over all items, mean over the positions that have a training target."""
-        self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
+    def whole_sequence_loss(
+        self, interaction: Interaction, packing: Packing
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Cross-entropy over all items, mean over the positions that have a training target; states of each layer."""
+        layers = encode(self, interaction[self.ITEM_SEQ], packing, causal=True)
         target = interaction[self.TARGET_SEQ]
         counted = target != 0
-        logits = states[-1][counted] @ self.item_embedding.weight.T
-        return F.cross_entropy(logits, target[counted])
+        states = layers[-1].flatten(0, 1)[packing.destination[counted]]
+        return linear_cross_entropy(states, self.item_embedding.weight, target[counted]), layers

@@ -1,0 +1,52 @@
+"""RecBole's transformer over packed rows: the same function of the same parameters, without the detours."""
+
+import math
+
+import torch
+from recbole.model.layers import MultiHeadAttention, TransformerLayer
+from torch import nn
+from torch.nn import functional as F
+
+from recbole_llmdistill.model.packing import Packing
+
+
+def encode(model: nn.Module, items: torch.Tensor, packing: Packing, causal: bool) -> list[torch.Tensor]:
+    """States of every layer for a batch of sequences.
+
+    Args:
+        model: RecBole's SASRec or BERT4Rec, whose embeddings and ``trm_encoder`` are used.
+        items: sequences ``[B, L]`` with padding on the right.
+        packing: how to pack them.
+        causal: whether a position sees its past alone.
+
+    Returns:
+        One tensor ``[R, L, H]`` a layer, in packed rows.
+    """
+    states = model.item_embedding(packing.pack(items)) + model.position_embedding(packing.position)
+    states = model.dropout(model.LayerNorm(states))
+    mask = packing.attention_mask(causal).unsqueeze(1)
+    layers = []
+    for layer in model.trm_encoder.layer:
+        states = _transformer_layer(layer, states, mask)
+        layers.append(states)
+    return layers
+
+
+def _transformer_layer(layer: TransformerLayer, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    return layer.feed_forward(_attention(layer.multi_head_attention, states, mask))
+
+
+def _attention(attention: MultiHeadAttention, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    rows, length, size = states.shape
+    heads, head_size = attention.num_attention_heads, attention.attention_head_size
+    # One product for queries, keys and values; the division by sqrt(head size) costs least in the queries' weights.
+    scale = 1 / math.sqrt(head_size)
+    weight = torch.cat([attention.query.weight * scale, attention.key.weight, attention.value.weight])
+    bias = torch.cat([attention.query.bias * scale, attention.key.bias, attention.value.bias])
+    mixed = F.linear(states, weight, bias).view(rows, length, 3, heads, head_size)
+    query, key, value = mixed.permute(2, 0, 3, 1, 4).reshape(3, rows * heads, length, head_size).unbind()
+    scores = torch.bmm(query, key.transpose(1, 2))
+    scores.view(rows, heads, length, length).add_(mask)
+    shares = attention.attn_dropout(scores.softmax(dim=-1))
+    context = torch.bmm(shares, value).view(rows, heads, length, head_size).transpose(1, 2).reshape(rows, length, size)
+    return attention.LayerNorm(attention.out_dropout(attention.dense(context)) + states)

@@ -1,0 +1,53 @@
+"""Packed rows hold every real position once, and encode as RecBole's padded rows do."""
+
+import pytest
+import torch
+from recbole.model.sequential_recommender import BERT4Rec, SASRec
+
+from recbole_llmdistill.model.hidden_states import hidden_states
+from recbole_llmdistill.model.packed_encoder import encode
+from recbole_llmdistill.model.packing import pack_rows
+
+
+def batch(lengths: list[int], length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sequences of increasing numbers from 1 on, and their lengths."""
+    sizes = torch.tensor(lengths)
+    real = torch.arange(length) < sizes.unsqueeze(1)
+    sequences = torch.zeros(len(lengths), length, dtype=torch.long)
+    sequences[real] = torch.arange(1, int(sizes.sum()) + 1)
+    return sequences, sizes
+
+
+@pytest.mark.parametrize("lengths", [[10] * 3, [1] * 25, [3, 7, 10, 1, 6, 2, 4], [6, 6, 6]])
+def test_every_position_lies_in_one_place(lengths: list[int]) -> None:
+    sequences, sizes = batch(lengths, 10)
+    packing = pack_rows(sizes, 10)
+    packed = packing.pack(sequences)
+    assert sorted(packed[packed > 0].tolist()) == sequences[sequences > 0].tolist()
+    for row, sequence in enumerate(sequences):
+        places = packing.destination[row, : lengths[row]]
+        assert packed.flatten()[places].tolist() == sequence[: lengths[row]].tolist()
+        assert packing.position.flatten()[places].tolist() == list(range(lengths[row]))
+        assert packing.segment.flatten()[places].tolist() == [row] * lengths[row]
+
+
+def test_rows_are_filled() -> None:
+    assert len(pack_rows(torch.tensor([3, 7, 5, 5, 10, 1, 9]), 10).source) == 4  # 40 positions
+    assert len(pack_rows(torch.tensor([6, 6, 6]), 10).source) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "causal"), [("SASRecDistill", SASRec, True), ("BERT4RecDistill", BERT4Rec, False)]
+)
+def test_states_are_recboles(prepare, name: str, base: type, causal: bool) -> None:
+    model = prepare(name, distill_alpha=0.0, hidden_dropout_prob=0.0, attn_dropout_prob=0.0, n_layers=3).model.train()
+    length = model.max_seq_length
+    lengths = torch.tensor([3, length, 1, length - 3, 2, 5])
+    sequences = torch.randint(1, model.n_items, (6, length)) * (torch.arange(length) < lengths.unsqueeze(1))
+    with hidden_states(model.trm_encoder) as expected:
+        base.forward(model, sequences, lengths) if causal else base.forward(model, sequences)
+    packing = pack_rows(lengths, length)
+    assert len(packing.source) == 3
+    for states, right in zip(encode(model, sequences, packing, causal), expected, strict=True):
+        real = sequences != 0
+        torch.testing.assert_close(packing.unpack(states)[real], right[real], atol=1e-5, rtol=1e-4)
