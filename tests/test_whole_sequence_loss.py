@@ -1,10 +1,14 @@
 """Whole-sequence losses against RecBole's own, one prefix or one masked row at a time, without dropout."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from recbole.data.dataset import SequentialDataset
 from recbole.data.interaction import Interaction
+from recbole.data.transform import MaskItemSequence
 from recbole.model.sequential_recommender import BERT4Rec, SASRec
+from scipy.stats import chi2_contingency
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "distill_alpha": 0.0}
 
@@ -91,3 +95,24 @@ def test_masking_follows_mask_ratio_and_ft_ratio(prepare) -> None:
     assert abs(float(share[length - 1]) - 0.6) < tolerance
     together = (masked[:, 0] & masked[:, 1]).float().mean()
     assert abs(float(together) - 0.5 * 0.2 * 0.2) < tolerance  # independent within a row
+
+
+def test_masks_are_distributed_as_recboles(prepare) -> None:
+    prepared = prepare("BERT4RecDistill", mask_ratio=0.3, ft_ratio=0.4, distill_alpha=0.0)
+    model, rows = prepared.model, 6000
+    sequence = torch.tensor([[5, 3, 9, 2, 7, 0, 0, 0, 0, 0]])
+    length = torch.tensor([5])
+    batch = Interaction({model.ITEM_SEQ: sequence, model.ITEM_SEQ_LEN: length})
+    transform = MaskItemSequence(prepared.config)
+    # A row a call, because RecBole draws once a batch whether the last item alone is masked.
+    theirs = torch.cat(
+        [
+            transform(prepared.train_data._dataset, deepcopy(batch))[transform.MASK_ITEM_SEQ] == model.mask_token
+            for _ in range(rows)
+        ]
+    )
+    ours = model.draw_mask(sequence.expand(rows, -1), length.expand(rows))
+    assert not ours[:, 5:].any()
+    weights = 2 ** torch.arange(5)  # every one of the 32 possible masks has a number
+    counts = [torch.bincount((masked[:, :5] * weights).sum(dim=1), minlength=32) for masked in (ours, theirs)]
+    assert chi2_contingency(torch.stack(counts)[:, sum(counts) > 0].numpy()).pvalue > 0.001

@@ -1,0 +1,39 @@
+"""Matrix products in bfloat16: near float32's result, and weights that stay float32."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from recbole_llmdistill.model.linear_cross_entropy import linear_cross_entropy
+
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0}
+BFLOAT16_STEP = 2**-8
+
+
+@pytest.mark.parametrize("model", ["SASRecDistill", "BERT4RecDistill"])
+def test_loss_and_gradients_are_near_those_of_float32(prepare, model: str) -> None:
+    results = []
+    for precision in ("float32", "bfloat16"):
+        prepared = prepare(model, distill_precision=precision, **NO_DROPOUT)
+        prepared.trainer._train_data = prepared.train_data
+        prepared.trainer._begin_distillation(prepared.train_data)
+        dataset = prepared.train_data._dataset
+        torch.manual_seed(0)  # BERT4Rec's masks
+        loss = prepared.model.train().calculate_loss(dataset[torch.arange(len(dataset)).numpy()])
+        loss.backward()
+        gradients = torch.cat([weight.grad.flatten() for weight in prepared.model.parameters()])
+        assert loss.dtype == gradients.dtype == torch.float32
+        results.append((loss.detach(), gradients))
+    (loss, gradients), (near_loss, near_gradients) = results
+    torch.testing.assert_close(near_loss, loss, rtol=BFLOAT16_STEP, atol=0)
+    assert not torch.equal(near_loss, loss)
+    assert F.cosine_similarity(near_gradients, gradients, dim=0) > 0.999
+
+
+def test_cross_entropy_follows_autocast_and_keeps_the_softmax_exact() -> None:
+    torch.manual_seed(0)
+    states, weight, targets = torch.randn(100, 16), torch.randn(40, 16), torch.randint(40, (100,))
+    rounded = F.cross_entropy((states.bfloat16() @ weight.bfloat16().T).float(), targets)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = linear_cross_entropy(states, weight, targets)
+    torch.testing.assert_close(loss, rounded, rtol=1e-6, atol=0)
