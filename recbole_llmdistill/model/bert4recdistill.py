@@ -24,13 +24,12 @@ class BERT4RecDistill(DistillationModel, BERT4Rec):
         config["transform"] = "mask_itemseq" if config["train_sequences"] == "prefix" else None
 
     def whole_sequence_loss(self, interaction: Interaction, states: list[torch.Tensor]) -> torch.Tensor:
-        """Cross-entropy over all items, mean over the masked positions."""
+        """Mean over the masked positions."""
         sequences = interaction[self.ITEM_SEQ]
         masked = self.draw_mask(sequences, interaction[self.ITEM_SEQ_LEN])
         output = self.forward(sequences.masked_fill(masked, self.mask_token))
-        logits = output[masked] @ self.item_embedding.weight[: self.n_items].T + self.output_bias
-        # The sum over no masked position at all is 0, its mean would be NaN.
-        return F.cross_entropy(logits, sequences[masked], reduction="sum") / masked.sum().clamp(min=1)
+        items = self.item_embedding.weight[: self.n_items]  # without the mask token
+        return self.recommendation_loss(output[masked], items, sequences[masked], self.output_bias)
 
     def draw_mask(self, sequences: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Positions to mask, ``[B, L]`` bool: each real one with probability ``mask_ratio``, or the last alone.

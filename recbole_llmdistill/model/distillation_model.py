@@ -11,6 +11,7 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation_head import DistillationHead
 from recbole_llmdistill.model.fast_layers import use_fast_layers
 from recbole_llmdistill.model.hidden_states import hidden_states
+from recbole_llmdistill.model.recommendation_loss.choice import build_recommendation_loss, check_recommendation_loss
 from recbole_llmdistill.model.training_report import TrainingReport
 from recbole_llmdistill.settings import DistillationSettings
 
@@ -40,6 +41,7 @@ class DistillationModel:
         self.settings = DistillationSettings.from_config(config)
         self.distillation_layer = resolve_layer(self.settings.distill_layer, self.n_layers)
         self.distillation_head: DistillationHead | None = None
+        self.recommendation_loss = build_recommendation_loss(self.settings, dataset, self.n_items)
         self.report = TrainingReport()
         use_fast_layers(self)
 
@@ -48,9 +50,11 @@ class DistillationModel:
         """Set, in RecBole's final config, what follows from our keys; refuse what cannot be served.
 
         Raises:
-            InputError: whole sequences with a pairwise loss, or a layer that does not exist.
+            InputError: whole sequences with a pairwise loss, a layer that does not exist, or losses that do not
+                go together.
         """
         resolve_layer(config["distill_layer"], config["n_layers"])
+        check_recommendation_loss(config)
         loaded = (config["load_col"] or {}).get("inter")
         if loaded and config["TIME_FIELD"] not in loaded:  # RecBole's default loads users and items alone
             config["load_col"] = {**config["load_col"], "inter": [*loaded, config["TIME_FIELD"]]}

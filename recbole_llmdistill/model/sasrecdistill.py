@@ -3,7 +3,6 @@
 import torch
 from recbole.data.interaction import Interaction
 from recbole.model.sequential_recommender.sasrec import SASRec
-from torch.nn import functional as F
 
 from recbole_llmdistill.data.dataset import target_list_field
 from recbole_llmdistill.model.distillation_model import DistillationModel
@@ -17,9 +16,8 @@ class SASRecDistill(DistillationModel, SASRec):
         self.TARGET_SEQ = target_list_field(config)
 
     def whole_sequence_loss(self, interaction: Interaction, states: list[torch.Tensor]) -> torch.Tensor:
-        """Cross-entropy over all items, mean over the positions that have a training target."""
+        """Mean over the positions that have a training target."""
         self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
         target = interaction[self.TARGET_SEQ]
         counted = target != 0
-        logits = states[-1][counted] @ self.item_embedding.weight.T
-        return F.cross_entropy(logits, target[counted])
+        return self.recommendation_loss(states[-1][counted], self.item_embedding.weight, target[counted], None)
