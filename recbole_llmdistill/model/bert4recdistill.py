@@ -29,7 +29,7 @@ class BERT4RecDistill(DistillationModel, BERT4Rec):
         masked = self.draw_mask(sequences, interaction[self.ITEM_SEQ_LEN])
         output = self.forward(sequences.masked_fill(masked, self.mask_token))
         items = self.item_embedding.weight[: self.n_items]  # without the mask token
-        return self.recommendation_loss(output[masked], items, sequences[masked], self.output_bias)
+        return self.loss_of_states(output[masked], items, sequences[masked], self.output_bias)
 
     def draw_mask(self, sequences: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Positions to mask, ``[B, L]`` bool: each real one with probability ``mask_ratio``, or the last alone.

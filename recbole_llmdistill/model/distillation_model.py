@@ -11,6 +11,7 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation_head import DistillationHead
 from recbole_llmdistill.model.fast_layers import use_fast_layers
 from recbole_llmdistill.model.hidden_states import hidden_states
+from recbole_llmdistill.model.processes import mean_over_processes
 from recbole_llmdistill.model.recommendation_loss.choice import build_recommendation_loss, check_recommendation_loss
 from recbole_llmdistill.model.training_report import TrainingReport
 from recbole_llmdistill.settings import DistillationSettings
@@ -89,7 +90,8 @@ class DistillationModel:
             if self.settings.train_sequences == "whole":
                 recommendation_loss = self.whole_sequence_loss(interaction, states)
             else:
-                recommendation_loss = super().calculate_loss(interaction)
+                rows = len(interaction[self.ITEM_SEQ])
+                recommendation_loss, _ = mean_over_processes(super().calculate_loss(interaction), rows)
         self.report.add(recommendation_loss=recommendation_loss)
         if not self.distilling:
             return recommendation_loss
@@ -102,16 +104,35 @@ class DistillationModel:
         """L_rec of a batch of windows, the mean over its targets; runs the encoder, which fills ``states``."""
         raise NotImplementedError
 
+    def loss_of_states(
+        self,
+        states: torch.Tensor,
+        item_embeddings: torch.Tensor,
+        targets: torch.Tensor,
+        bias: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """``distill_rec_loss`` of ``states [N, H]`` with ``targets [N]``, the mean over those of all processes.
+
+        ``item_embeddings [I, H]`` and ``bias [I]`` are of the catalogue, the padding item first.
+        """
+        mean = self.recommendation_loss(states, item_embeddings, targets, bias)
+        return mean_over_processes(mean, len(targets))[0]
+
     def _with_distillation(
         self, recommendation_loss: torch.Tensor, states: torch.Tensor, real: torch.Tensor, users: torch.Tensor
     ) -> torch.Tensor:
         alpha = self.settings.distill_alpha
         distillation = self.distillation_head(states, real, users)
-        if distillation is None:
+        loss, n_users = states.new_zeros(()), 0  # nobody with a profile here, but perhaps in another process
+        if distillation is not None:
+            loss, n_users = distillation.loss, distillation.users
+            self.report.add(target_spread=distillation.target_spread)
+        loss, n_users = mean_over_processes(loss, n_users)
+        if n_users == 0:
             return (1 - alpha) * recommendation_loss
-        beta = self._beta(recommendation_loss.detach(), distillation.loss.detach())
-        self.report.add(distillation_loss=distillation.loss, beta=beta, target_spread=distillation.target_spread)
-        return alpha * beta * distillation.loss + (1 - alpha) * recommendation_loss
+        beta = self._beta(recommendation_loss.detach(), loss.detach())
+        self.report.add(distillation_loss=loss, beta=beta)
+        return alpha * beta * loss + (1 - alpha) * recommendation_loss
 
     def _beta(self, recommendation_loss: torch.Tensor, distillation_loss: torch.Tensor) -> torch.Tensor:
         if not self.settings.distill_dynamic_beta:

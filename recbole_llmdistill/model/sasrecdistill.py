@@ -20,4 +20,4 @@ class SASRecDistill(DistillationModel, SASRec):
         self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
         target = interaction[self.TARGET_SEQ]
         counted = target != 0
-        return self.recommendation_loss(states[-1][counted], self.item_embedding.weight, target[counted], None)
+        return self.loss_of_states(states[-1][counted], self.item_embedding.weight, target[counted])
