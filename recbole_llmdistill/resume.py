@@ -7,15 +7,29 @@ import numpy as np
 import torch
 from recbole.config import Config
 from recbole.data.dataloader import TrainDataLoader
+from torch import distributed
 
 from recbole_llmdistill.errors import InputError
 
 # Keys that may differ between an interrupted run and its continuation.
-_FREE_KEYS = {"distill_resume", "show_progress", "state", "device", "gpu_id", "data_path", "worker"}
+_FREE_KEYS = {"distill_resume", "show_progress", "state", "device", "gpu_id", "data_path", "worker", "verbose"}
+_FREE_KEYS |= {"local_rank", "ip", "port"}  # of parallel training; how many processes there are is not free
 
 
-def random_states(train_data: TrainDataLoader) -> dict[str, Any]:
-    """States of all generators that training draws from, as plain values and tensors."""
+def random_states(train_data: TrainDataLoader) -> list[dict[str, Any]]:
+    """States of all generators that training draws from, as plain values and tensors, one entry a process.
+
+    To be called by every process of a parallel run.
+    """
+    here = _random_states_here(train_data)
+    if not distributed.is_initialized():
+        return [here]
+    states: list[dict[str, Any]] = [{}] * distributed.get_world_size()
+    distributed.all_gather_object(states, here)
+    return states
+
+
+def _random_states_here(train_data: TrainDataLoader) -> dict[str, Any]:
     name, keys, position, has_gauss, cached = np.random.get_state()
     return {
         "python": random.getstate(),
@@ -26,8 +40,9 @@ def random_states(train_data: TrainDataLoader) -> dict[str, Any]:
     }
 
 
-def restore_random_states(states: dict[str, Any], train_data: TrainDataLoader) -> None:
-    """Set all generators to ``states``, as :func:`random_states` gave them."""
+def restore_random_states(states_of_processes: list[dict[str, Any]], train_data: TrainDataLoader) -> None:
+    """Set all generators of this process to what :func:`random_states` gave."""
+    states = states_of_processes[distributed.get_rank() if distributed.is_initialized() else 0]
     random.setstate(states["python"])
     np.random.set_state(states["numpy"])
     torch.set_rng_state(states["torch"].cpu())

@@ -39,6 +39,14 @@ class DistillationSettings(BaseModel):
     """gamma of the exponential pooling, per position."""
     distill_layer: int
     """Layer k whose states are pooled, from 0; negative counts from the last."""
+    distill_rec_loss: Literal["softmax", "sampled_softmax", "gbce"]
+    """L_rec of whole sequences: cross-entropy over all items, over sampled ones, or gSASRec's gBCE."""
+    distill_negatives: Annotated[int, Field(ge=1)]
+    """Negatives that the sampled losses draw a batch, for all its positions."""
+    distill_gbce_calibration: Share
+    """t of gBCE: 0 is plain binary cross-entropy, 1 undoes its overconfidence wholly."""
+    distill_popularity_smoothing: Share
+    """s: targets are (1 - s) one-hot + s times the items' popularity in training."""
     distill_warm_start: str | None
     """Checkpoint whose weights training starts from (this package's or RecBole's own, of the base model)."""
     distill_resume: str | None

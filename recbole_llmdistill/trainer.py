@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from recbole.data.dataloader import TrainDataLoader
 from recbole.trainer import Trainer
-from torch.nn.parallel import DistributedDataParallel
 
 from recbole_llmdistill.compat.checkpoints import read_checkpoint, write_checkpoint
+from recbole_llmdistill.compat.parallel_training import data_parallel
 from recbole_llmdistill.data.profiles import load_user_profiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation_model import DistillationModel
@@ -108,14 +108,19 @@ class DistillationTrainer(Trainer):
         self.logger.info(f"Stage one until epoch {self.distillation_epochs - 1}: distillation from user profiles")
         profiles = load_user_profiles(train_data._dataset, self.settings)
         self.optimizer.add_param_group({"params": self.model.begin_distillation(profiles)})
-        if not self.config["single_spec"]:  # the wrapper made by RecBole does not know the head's parameters
-            self.distributed_model = DistributedDataParallel(self.model, device_ids=[self.config["local_rank"]])
+        self._share_gradients()
+
+    def _share_gradients(self) -> None:
+        """Renew, in parallel training, RecBole's wrapper, which knows the parameters of when it was made."""
+        if not self.config["single_spec"]:
+            self.distributed_model = data_parallel(  # every process has the same profiles: nothing to broadcast
+                self.model, device_ids=[self.config["local_rank"]], sync_buffers=False
+            )
 
     def _end_distillation(self) -> None:
         self._take_head_from_optimizer()
         self.model.end_distillation()
-        if not self.config["single_spec"]:
-            self.distributed_model = DistributedDataParallel(self.model, device_ids=[self.config["local_rank"]])
+        self._share_gradients()
 
     def _take_head_from_optimizer(self):
         group = self.optimizer.param_groups.pop()
@@ -161,7 +166,10 @@ class DistillationTrainer(Trainer):
         self.logger.info(f"Training starts from the weights in {file}")
 
     def _write_resume_state(self, epoch: int) -> None:
-        if not self._saved or self.config["local_rank"] != 0:
+        if not self._saved:
+            return
+        states = random_states(self._train_data)
+        if self.config["local_rank"] != 0:
             return
         head = self.model.distillation_head  # None in stage two
         write_checkpoint(
@@ -178,7 +186,7 @@ class DistillationTrainer(Trainer):
                 "best_valid_result": dict(self.best_valid_result) if self.best_valid_result else None,
                 "train_loss_dict": self.train_loss_dict,
                 "first_target_spread": self.collapse_watch.first_spread,
-                "random_states": random_states(self._train_data),
+                "random_states": states,
             },
             self.resume_file,
         )

@@ -56,7 +56,16 @@ def test_recbole_reads_defaults_from_its_own_folder_only() -> None:
         (RAY / "__init__.py", "pkg_resources"),  # warning_filters
         (RAY / "air" / "util" / "tensor_extensions" / "arrow.py", "pkg_resources._vendor"),  # ray_data
         (RAY / "air" / "util" / "tensor_extensions" / "pandas.py", "ExtensionArrayFormatter"),  # ray_data
-        (RECBOLE / "config" / "configurator.py", 'backend="nccl"'),  # cli/checks.py refuses --nproc without GPUs
+        (RECBOLE / "config" / "configurator.py", 'backend="nccl"'),  # parallel_training
+        (
+            RECBOLE / "evaluator" / "collector.py",
+            "_data_dict[key] = self.data_struct._data_dict[key].cpu()",
+        ),  # data_metrics
+        (RECBOLE / "utils" / "utils.py", "if not os.path.exists(dir_path):"),  # parallel_training
+        (RECBOLE / "trainer" / "trainer.py", 'self.model, device_ids=[config["local_rank"]]'),  # parallel_training
+        (RECBOLE / "trainer" / "trainer.py", 'self.config["model"], get_local_time())'),  # parallel_training
+        (RECBOLE / "trainer" / "trainer.py", "num_sample += len(batched_data)"),  # parallel_evaluation
+        (RECBOLE / "data" / "dataloader" / "abstract_dataloader.py", "shuffle=shuffle, drop_last=False"),  # likewise
     ],
 )
 def test_the_answered_line_is_there(file: Path, line: str) -> None:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from recbole_llmdistill.model import linear_cross_entropy as module
-from recbole_llmdistill.model.linear_cross_entropy import linear_cross_entropy
+from recbole_llmdistill.model.recommendation_loss import linear_cross_entropy as module
+from recbole_llmdistill.model.recommendation_loss.linear_cross_entropy import linear_cross_entropy
 
 
 def inputs(rows: int, items: int, with_bias: bool, scale: float = 1.0) -> tuple[torch.Tensor, ...]:
@@ -44,3 +44,11 @@ def test_it_needs_no_gradient() -> None:
     with torch.no_grad():
         loss = linear_cross_entropy(states, weight, targets, bias)
     torch.testing.assert_close(loss, F.cross_entropy(states @ weight.T + bias, targets).detach())
+
+
+def test_the_mean_over_nothing_is_zero() -> None:
+    states, weight, targets, bias = inputs(0, 30, with_bias=True)
+    loss = linear_cross_entropy(states, weight, targets, bias)
+    loss.backward()
+    assert loss == 0
+    assert not weight.grad.any()

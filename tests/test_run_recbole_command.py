@@ -59,7 +59,7 @@ def one_line(status: int, error: str) -> str:
         (["--model=SASRecDistill", "--dataset=tiny", "--profile_path=nowhere"], "profile_path: nowhere does not exist"),
         (["--model=SASRecDistill", "--dataset=tiny", "--valid_metric=NDCG@7"], "valid_metric='NDCG@7'"),
         (["--model=SASRecDistill", "--dataset=tiny", "--metrics=['Nice']"], "There is no metric named 'Nice'"),
-        (["--model=SASRecDistill", "--dataset=tiny", "--nproc=99"], "--nproc=99 needs 99 CUDA GPUs"),
+        (["--model=SASRecDistill", "--dataset=tiny", "--nproc=99"], "--nproc=99: there is no CUDA GPU and only"),
         (
             ["--model=SASRecDistill", "--dataset=tiny", "--distill_resume=x.resume"],
             "x.resume does not exist",

@@ -12,18 +12,6 @@ from recbole_llmdistill.registry import MODELS
 from recbole_llmdistill.settings import DistillationSettings
 
 
-def check_gpus(processes: int, world_size: int) -> None:
-    """Refuse parallel training without GPUs: RecBole starts NCCL in every process (configurator.py 497)."""
-    import torch
-
-    gpus = torch.cuda.device_count()
-    if (processes > 1 or world_size > 0) and gpus < processes:
-        raise InputError(
-            f"--nproc={processes} needs {processes} CUDA GPUs and {gpus} are there: RecBole trains in parallel "
-            "through NCCL only; leave --nproc out"
-        )
-
-
 def check_dataset(config) -> None:
     """Refuse a data set that neither lies on the disk nor is one that RecBole downloads."""
     name, folder = config["dataset"], Path(config["data_path"])

@@ -17,9 +17,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", "-m", default=None, help="name of the model, unless a config file names it")
     parser.add_argument("--dataset", "-d", default=None, help="name of the data set, likewise")
     parser.add_argument("--config_files", default=None, help="yaml files, separated by spaces")
-    parser.add_argument("--nproc", type=int, default=1, help="processes on this machine, each with a GPU")
+    parser.add_argument("--nproc", type=int, default=1, help="processes on this machine, a GPU or CPU cores each")
     parser.add_argument("--ip", default="localhost", help="address of the master node")
-    parser.add_argument("--port", default="5678", help="port of the master node")
+    parser.add_argument("--port", default=None, help="its port (a free one; 5678 with --world_size)")
     parser.add_argument("--world_size", type=int, default=-1, help="processes on all machines")
     parser.add_argument("--group_offset", type=int, default=0, help="global rank of this machine's first process")
     return parser
@@ -34,23 +34,24 @@ def main() -> int:
 
     from recbole.quick_start import run
 
-    from recbole_llmdistill.cli import checks
+    from recbole_llmdistill.cli import checks, parallel
 
-    checks.check_gpus(arguments.nproc, arguments.world_size)
     config = build_config(arguments.model, arguments.dataset, config_files)
+    parallel.check_processes(config, arguments.nproc, arguments.world_size)
     checks.check_dataset(config)
     checks.check_validation_metric(config)
     checks.check_profiles(config)
-    run(
-        arguments.model,
-        arguments.dataset,
-        config_file_list=config_files,
-        nproc=arguments.nproc,
-        world_size=arguments.world_size,
-        ip=arguments.ip,
-        port=arguments.port,
-        group_offset=arguments.group_offset,
-    )
+    with parallel.ends_as_its_processes():
+        run(
+            arguments.model,
+            arguments.dataset,
+            config_file_list=config_files,
+            nproc=arguments.nproc,
+            world_size=arguments.world_size,
+            ip=arguments.ip,
+            port=arguments.port or ("5678" if arguments.world_size > 0 else parallel.free_port()),
+            group_offset=arguments.group_offset,
+        )
     return 0
 
 

@@ -12,7 +12,16 @@ def install() -> None:
     from recbole_llmdistill.compat import anomaly_detection
 
     anomaly_detection.install()
-    from recbole_llmdistill.compat import checkpoints, sparse_matrices
+    from recbole_llmdistill.compat import (
+        checkpoints,
+        data_metrics,
+        parallel_evaluation,
+        parallel_training,
+        sparse_matrices,
+    )
 
     checkpoints.install()
+    data_metrics.install()
+    parallel_evaluation.install()
+    parallel_training.install()
     sparse_matrices.install()

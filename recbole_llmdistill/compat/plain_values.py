@@ -78,6 +78,8 @@ def _restore_config(plain: dict[str, Any]) -> Config:
     config.yaml_loader = config._build_yaml_loader()
     for name, value in plain.items():
         setattr(config, name, from_plain(value))
+    if not torch.distributed.is_initialized():  # a run of several processes, read by one alone
+        config.final_config_dict.update(single_spec=True, local_rank=0)
     config.model_class = get_model(config.model)
     return config
 

@@ -8,7 +8,6 @@ from recbole.model.sequential_recommender.bert4rec import BERT4Rec
 from torch.nn import functional as F
 
 from recbole_llmdistill.model.distillation_model import DistillationModel
-from recbole_llmdistill.model.linear_cross_entropy import linear_cross_entropy
 from recbole_llmdistill.model.packed_encoder import encode
 from recbole_llmdistill.model.packing import Packing
 
@@ -29,16 +28,14 @@ class BERT4RecDistill(DistillationModel, BERT4Rec):
     def whole_sequence_loss(
         self, interaction: Interaction, packing: Packing
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Cross-entropy over all items, mean over the masked positions; states of each layer."""
+        """Mean over the masked positions; states of each layer."""
         sequences = interaction[self.ITEM_SEQ]
         masked = self.draw_mask(sequences, interaction[self.ITEM_SEQ_LEN])
         layers = encode(self, sequences.masked_fill(masked, self.mask_token), packing, causal=False)
         states = layers[-1].flatten(0, 1)[packing.destination[masked]]
         output = self.output_ln(self.output_gelu(self.output_ffn(states)))
-        items = self.item_embedding.weight[: self.n_items]
-        if not masked.any():  # a mean over nothing is NaN; the sum of no states is 0 and has a gradient
-            return states.sum(), layers
-        return linear_cross_entropy(output, items, sequences[masked], self.output_bias), layers
+        items = self.item_embedding.weight[: self.n_items]  # without the mask token
+        return self.loss_of_states(output, items, sequences[masked], self.output_bias), layers
 
     def draw_mask(self, sequences: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Positions to mask, ``[B, L]`` bool: each real one with probability ``mask_ratio``, or the last alone.

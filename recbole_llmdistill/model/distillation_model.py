@@ -12,6 +12,8 @@ from recbole_llmdistill.model.distillation_head import DistillationHead
 from recbole_llmdistill.model.fast_layers import use_fast_layers
 from recbole_llmdistill.model.hidden_states import hidden_states
 from recbole_llmdistill.model.packing import Packing, pack_rows
+from recbole_llmdistill.model.processes import mean_over_processes
+from recbole_llmdistill.model.recommendation_loss.choice import build_recommendation_loss, check_recommendation_loss
 from recbole_llmdistill.model.training_report import TrainingReport
 from recbole_llmdistill.settings import DistillationSettings
 
@@ -41,6 +43,7 @@ class DistillationModel:
         self.settings = DistillationSettings.from_config(config)
         self.distillation_layer = resolve_layer(self.settings.distill_layer, self.n_layers)
         self.distillation_head: DistillationHead | None = None
+        self.recommendation_loss = build_recommendation_loss(self.settings, dataset, self.n_items)
         self.report = TrainingReport()
         use_fast_layers(self)
 
@@ -49,9 +52,11 @@ class DistillationModel:
         """Set, in RecBole's final config, what follows from our keys; refuse what cannot be served.
 
         Raises:
-            InputError: whole sequences with a pairwise loss, or a layer that does not exist.
+            InputError: whole sequences with a pairwise loss, a layer that does not exist, or losses that do not
+                go together.
         """
         resolve_layer(config["distill_layer"], config["n_layers"])
+        check_recommendation_loss(config)
         loaded = (config["load_col"] or {}).get("inter")
         if loaded and config["TIME_FIELD"] not in loaded:  # RecBole's default loads users and items alone
             config["load_col"] = {**config["load_col"], "inter": [*loaded, config["TIME_FIELD"]]}
@@ -95,7 +100,8 @@ class DistillationModel:
             states = packing.unpack(layers[self.distillation_layer]) if self.distilling else None
         else:
             with hidden_states(self.trm_encoder) as layers:
-                recommendation_loss = super().calculate_loss(interaction)
+                rows = len(interaction[self.ITEM_SEQ])
+                recommendation_loss, _ = mean_over_processes(super().calculate_loss(interaction), rows)
             states = layers[self.distillation_layer]
         self.report.add(recommendation_loss=recommendation_loss)
         if not self.distilling:
@@ -109,16 +115,35 @@ class DistillationModel:
         """L_rec of a batch of windows, the mean over its targets, and the packed states of each layer."""
         raise NotImplementedError
 
+    def loss_of_states(
+        self,
+        states: torch.Tensor,
+        item_embeddings: torch.Tensor,
+        targets: torch.Tensor,
+        bias: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """``distill_rec_loss`` of ``states [N, H]`` with ``targets [N]``, the mean over those of all processes.
+
+        ``item_embeddings [I, H]`` and ``bias [I]`` are of the catalogue, the padding item first.
+        """
+        mean = self.recommendation_loss(states, item_embeddings, targets, bias)
+        return mean_over_processes(mean, len(targets))[0]
+
     def _with_distillation(
         self, recommendation_loss: torch.Tensor, states: torch.Tensor, real: torch.Tensor, users: torch.Tensor
     ) -> torch.Tensor:
         alpha = self.settings.distill_alpha
         distillation = self.distillation_head(states, real, users)
-        if distillation is None:
+        loss, n_users = states.new_zeros(()), 0  # nobody with a profile here, but perhaps in another process
+        if distillation is not None:
+            loss, n_users = distillation.loss, distillation.users
+            self.report.add(target_spread=distillation.target_spread)
+        loss, n_users = mean_over_processes(loss, n_users)
+        if n_users == 0:
             return (1 - alpha) * recommendation_loss
-        beta = self._beta(recommendation_loss.detach(), distillation.loss.detach())
-        self.report.add(distillation_loss=distillation.loss, beta=beta, target_spread=distillation.target_spread)
-        return alpha * beta * distillation.loss + (1 - alpha) * recommendation_loss
+        beta = self._beta(recommendation_loss.detach(), loss.detach())
+        self.report.add(distillation_loss=loss, beta=beta)
+        return alpha * beta * loss + (1 - alpha) * recommendation_loss
 
     def _beta(self, recommendation_loss: torch.Tensor, distillation_loss: torch.Tensor) -> torch.Tensor:
         if not self.settings.distill_dynamic_beta:

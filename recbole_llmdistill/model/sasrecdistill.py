@@ -6,7 +6,6 @@ from recbole.model.sequential_recommender.sasrec import SASRec
 
 from recbole_llmdistill.data.dataset import target_list_field
 from recbole_llmdistill.model.distillation_model import DistillationModel
-from recbole_llmdistill.model.linear_cross_entropy import linear_cross_entropy
 from recbole_llmdistill.model.packed_encoder import encode
 from recbole_llmdistill.model.packing import Packing
 
@@ -21,9 +20,9 @@ class SASRecDistill(DistillationModel, SASRec):
     def whole_sequence_loss(
         self, interaction: Interaction, packing: Packing
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Cross-entropy over all items, mean over the positions that have a training target; states of each layer."""
+        """Mean over the positions that have a training target; states of each layer."""
         layers = encode(self, interaction[self.ITEM_SEQ], packing, causal=True)
         target = interaction[self.TARGET_SEQ]
         counted = target != 0
         states = layers[-1].flatten(0, 1)[packing.destination[counted]]
-        return linear_cross_entropy(states, self.item_embedding.weight, target[counted]), layers
+        return self.loss_of_states(states, self.item_embedding.weight, target[counted]), layers

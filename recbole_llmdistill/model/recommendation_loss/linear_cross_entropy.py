@@ -47,8 +47,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 else:
                     to_weight += torch.mm(share.T, part)
         ctx.save_for_backward(to_states, to_weight, to_bias)
-        ctx.rows = rows
-        return loss / rows
+        ctx.rows = max(rows, 1)
+        return loss / ctx.rows
 
     @staticmethod
     @once_differentiable
@@ -81,6 +81,6 @@ def linear_cross_entropy(
         bias: of each item, ``[I]``, or none.
 
     Returns:
-        Mean over the rows, a scalar; NaN without rows, as ``F.cross_entropy``.
+        Mean over the rows, a scalar; 0 without rows, where ``F.cross_entropy`` gives NaN.
     """
     return _LinearCrossEntropy.apply(states, weight, targets, bias)

@@ -1,0 +1,98 @@
+"""Parallel training (``--nproc``) on CPUs, and what RecBole's own lacks on GPUs too.
+
+Answered lines: ``Config._init_device`` starts NCCL and takes CUDA devices (configurator.py 497-511), where CPUs need
+gloo; ``AbstractTrainer.__init__`` and its kind hand ``device_ids`` to ``DistributedDataParallel`` (trainer.py 62),
+which CPUs have none of. Every process names the checkpoint after its own clock (trainer.py 132), though process 0 alone
+writes it (trainer.py 296) and the others go on without waiting for it. ``ensure_dir`` asks whether a folder exists and
+then makes it (utils.py 51), which fails where another process makes it in between.
+"""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from unittest import mock
+
+import torch
+from recbole.config import Config
+from recbole.trainer import Trainer, trainer
+from recbole.utils import utils
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
+
+from recbole_llmdistill.compat.extend import extend
+
+# What DistributedDataParallel calls the broadcast of buffers before each step; torch 2.13 renamed it.
+_SYNC_BUFFERS = next(
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")
+    if name in inspect.signature(DistributedDataParallel).parameters
+)
+
+
+def data_parallel(
+    module: torch.nn.Module, device_ids: list[int] | None = None, sync_buffers: bool = True
+) -> DistributedDataParallel:
+    """``DistributedDataParallel``, without ``device_ids`` where the module lies on a CPU.
+
+    Args:
+        module: the model.
+        device_ids: its GPU, as RecBole gives it.
+        sync_buffers: send process 0's buffers to all others before each step.
+    """
+    on_cpu = next(module.parameters()).device.type == "cpu"
+    options = {} if sync_buffers else {_SYNC_BUFFERS: False}
+    return DistributedDataParallel(module, device_ids=None if on_cpu else device_ids, **options)
+
+
+def _init_device(config: Config, original: Callable) -> None:
+    settings = config.final_config_dict
+    if "local_rank" not in settings or (str(settings["gpu_id"]) and torch.cuda.is_available()):
+        original(config)
+        return
+    settings["gpu_id"] = ",".join(map(str, range(settings["nproc"])))  # RecBole counts them; there are none
+    start_gloo = functools.partial(_start_gloo, distributed.init_process_group)
+    with (
+        mock.patch.object(distributed, "init_process_group", start_gloo),
+        mock.patch.object(torch.cuda, "set_device"),
+    ):
+        original(config)
+    settings["device"] = torch.device("cpu")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if "OMP_NUM_THREADS" not in os.environ:  # processes that share cores wait for each other's threads
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings["nproc"]))
+
+
+def _start_gloo(init_process_group: Callable, backend: str, **options) -> None:
+    init_process_group(backend="gloo", **options)
+
+
+def _init_trainer(self: Trainer, original: Callable, config: Config, model: torch.nn.Module) -> None:
+    original(self, config, model)
+    if not config["single_spec"]:
+        name = [self.saved_model_file]
+        distributed.broadcast_object_list(name, src=0)
+        self.saved_model_file = name[0]
+
+
+def _save_checkpoint(self: Trainer, original: Callable, *args, **kwargs) -> None:
+    original(self, *args, **kwargs)
+    if not self.config["single_spec"]:
+        distributed.barrier()  # whoever reads the file next will find it whole
+
+
+def _ensure_dir(dir_path: str) -> None:
+    """Runs in the place of RecBole's function, so its names are looked up in RecBole's module."""
+    os.makedirs(dir_path, exist_ok=True)
+
+
+def install() -> None:
+    """Extend RecBole's config and trainers.
+
+    The code of ``ensure_dir`` is exchanged rather than its name, which other modules have imported.
+    """
+    utils.ensure_dir.__code__ = _ensure_dir.__code__
+    extend(Config, "_init_device", _init_device)
+    trainer.DistributedDataParallel = data_parallel
+    extend(Trainer, "__init__", _init_trainer)
+    extend(Trainer, "_save_checkpoint", _save_checkpoint)
