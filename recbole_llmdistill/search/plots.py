@@ -1,5 +1,6 @@
 """One HTML page of a search, which needs no network: trials over time, learning curves, parallel coordinates."""
 
+import html
 import math
 from typing import Any
 
@@ -28,6 +29,7 @@ def search_page(title: str, metric: str, bigger: bool, trials: list[Trial], spac
         chart.to_html(full_html=False, include_plotlyjs=number == 0, div_id=f"chart-{number}")
         for number, chart in enumerate(charts)
     ]
+    title = html.escape(title)
     head = f'<meta charset="utf-8"><title>{title}</title><style>body{{font-family:sans-serif;margin:2em}}</style>'
     return f"<!DOCTYPE html><html><head>{head}</head><body><h1>{title}</h1>{''.join(parts)}</body></html>\n"
 

@@ -114,7 +114,7 @@ class SharedData:
     def sizes(self) -> dict[str, int]:
         """Users, items and interactions, by which another data set of the same name is told apart."""
         return {
-            "users": int(self.dataset.user_num),
-            "items": int(self.dataset.item_num),
+            "users": int(self.dataset.user_num) - 1,  # without RecBole's padding
+            "items": int(self.dataset.item_num) - 1,
             "interactions": int(self.dataset.inter_num),
         }
