@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
 def report(best: dict) -> None:
     """Print the winner: what it is, what it reached, and how to use it."""
     values = " ".join(f"{key}={value}" for key, value in best["values"].items())
-    print(f"trial {best['trial']} of {best['trials']}: {values}")
+    print(f"the best of {best['trials']} trials is number {best['trial']}: {values}")
     print(f"validation {best['metric']}: {best['valid_score']} trained again, {best['score_in_search']} in the search")
     print("test: " + ", ".join(f"{name} {value}" for name, value in best["test_result"].items()))
     print(f"epochs trained by all trials: {best['epochs_trained']}")

@@ -104,7 +104,7 @@ def run_search(search: Search) -> dict[str, Any]:
     data = SharedData.build(search.config)
     folder = SearchFolder(options.out)
     folder.open(search.identity(data), options.resume)
-    if (best := folder.read_best()) and best["trials"] == options.trials:
+    if (best := folder.read_best()) and best["trials"] >= options.trials:
         print(f"{folder.best_result}: this search has ended; there is nothing left to do")
         return best
     with ray_cluster(options.address, search.visible_gpus):
@@ -227,7 +227,7 @@ def _write_results(
         "checkpoint": str(checkpoint),
         "settings": str(folder.best_settings),
         "page": str(page),
-        "trials": search.options.trials,
+        "trials": sum(trial.status in ("finished", "stopped", "failed") for trial in trials),
         "epochs_trained": sum(trial.last["epoch"] for trial in trials if trial.last),
     }
     write_atomically(folder.best_result, json.dumps(best, indent=2) + "\n")
