@@ -60,14 +60,11 @@ class SearchProgress(Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Ray has drawn a trial and given it a worker."""
-        if trial.trial_id not in self.trials:
-            started = Trial(len(self.trials) + 1, self._values(trial.config))
-            self.trials[trial.trial_id] = started
-            self._journal.started(started)
+        self._ours(trial)
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info) -> None:
         """A trial has reported an evaluation, or that it has come to its end."""
-        ours = self.trials[trial.trial_id]
+        ours = self._ours(trial)
         if result.get("ended"):
             ours.status = "finished"
             return
@@ -98,13 +95,19 @@ class SearchProgress(Callback):
             self._next_table = time.monotonic() + _TABLE_SECONDS
             self._print_table()
 
+    def _ours(self, trial: Any) -> Trial:
+        if trial.trial_id not in self.trials:
+            self.trials[trial.trial_id] = Trial(len(self.trials) + 1, self._values(trial.config))
+            self._journal.started(self.trials[trial.trial_id])
+        return self.trials[trial.trial_id]
+
     def _why_stopped(self, trial: Trial) -> Status:
         if trial.last and trial.last[EPOCHS] >= self._epochs(trial.values):
             return "finished"
         return "out of time" if time.monotonic() >= self._deadline else "stopped"
 
     def _fail(self, trial: Any, text: str) -> None:
-        ours = self.trials.setdefault(trial.trial_id, Trial(len(self.trials) + 1, self._values(trial.config)))
+        ours = self._ours(trial)
         ours.status, ours.reason = "failed", reason_of(text)
         self._failures.mkdir(exist_ok=True)
         (self._failures / f"trial_{ours.number}.txt").write_text(text, encoding="utf-8")

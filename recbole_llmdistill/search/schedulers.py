@@ -27,5 +27,12 @@ def build_scheduler(name: str, epochs: int, grace_epochs: int) -> Any:
     if name == "asha":
         return ASHAScheduler(time_attr=EPOCHS, max_t=epochs, grace_period=min(grace_epochs, epochs), reduction_factor=2)
     if name == "median":
-        return MedianStoppingRule(time_attr=EPOCHS, grace_period=grace_epochs)
+
+        class NeverPausing(MedianStoppingRule):
+            """Ray's pauses a trial until there are enough others, and what it goes on with has to start anew."""
+
+            def _on_insufficient_samples(self, *_trial: Any) -> str:
+                return self.CONTINUE
+
+        return NeverPausing(time_attr=EPOCHS, grace_period=grace_epochs)
     return FIFOScheduler()

@@ -121,7 +121,8 @@ def run_search(search: Search) -> dict[str, Any]:
         )
         _announce(search, share, setup)
         shared = ray.put(data)
-        trials = run_trials(search, setup, data, share, folder)
+        del data
+        trials = run_trials(search, setup, shared, share, folder)
         winner = best_trial(trials, search.config["valid_metric_bigger"])
         if winner is None:
             raise InputError(_no_winner(trials, folder))
@@ -134,7 +135,15 @@ def run_search(search: Search) -> dict[str, Any]:
 
 
 def run_trials(search: Search, setup: TrialSetup, data: SharedData, share: Share, folder: SearchFolder) -> list[Trial]:
-    """Let Ray Tune train the trials; what they report is in the journal and in ``trials.csv`` at once."""
+    """Let Ray Tune train the trials; what they report is in the journal and in ``trials.csv`` at once.
+
+    Args:
+        search: what to search.
+        setup: of the trials.
+        data: reference to the :class:`SharedData` in Ray's object store.
+        share: what a trial gets.
+        folder: of the search.
+    """
     options = search.options
     progress = SearchProgress(
         options.trials,

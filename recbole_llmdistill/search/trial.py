@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
+import ray
 import torch
 from pydantic import BaseModel
 from ray.air import session
@@ -89,13 +90,13 @@ class TrialSetup:
         return config_of({**self.settings, **values, "gpu_id": gpus, "show_progress": False, **more})
 
 
-def run_trial(drawn: dict[str, Any], setup: TrialSetup, data: SharedData) -> None:
+def run_trial(drawn: dict[str, Any], setup: TrialSetup, data: SharedData | ray.ObjectRef) -> None:
     """The function that Ray Tune calls.
 
     Args:
         drawn: from the space's domains.
         setup: of the search.
-        data: of the search.
+        data: of the search, or where it lies in the object store.
 
     Raises:
         TrialFailed: for whatever reason; caused by the original error.
@@ -109,6 +110,8 @@ def run_trial(drawn: dict[str, Any], setup: TrialSetup, data: SharedData) -> Non
         return
     reporter = _Reporter(skip=len(history.evaluations))
     try:
+        if isinstance(data, ray.ObjectRef):
+            data = ray.get(data)
         with tempfile.TemporaryDirectory() as scratch:  # RecBole's trainer makes its checkpoint folder in any case
             config = setup.config(values, checkpoint_dir=scratch)
             trainer, train_data, valid_data, _ = prepare(config, data, setup.threads)

@@ -341,6 +341,11 @@ def test_run_recbole_reproduces_the_winner_from_its_yaml(arguments, tmp_path, mo
 def test_every_searcher_and_the_median_rule(arguments, searcher: str) -> None:
     search([*arguments, "--trials=6", f"--searcher={searcher}", "--scheduler=median", "--cpus-per-trial=0.5"])
     assert len(rows()) == 6
+    seen = [
+        (line["trial"], line["evaluation"]["epoch"]) for line in evaluations(Path("found", "journal.jsonl").read_text())
+    ]
+    assert seen == sorted(set(seen))  # one trial after the other, none begun anew
+    assert len(seen) == sum(int(row["epochs"]) for row in rows())
 
 
 @pytest.mark.slow
