@@ -10,6 +10,9 @@ NESTED = ("properties", "dataset_converters")
 ENCODERS = ["sentence-transformers>=5", "transformers>=5,<6", "umap-learn>=0.5.7", "numba>=0.60"]
 # The client of OpenAI-compatible servers, and local language models.
 LLM = ["openai[aiohttp]>=3,<4", "aiohttp>=3.10", "transformers>=5,<6"]
+# Searchers of Ray Tune that learn from the trials before. bayesian-optimization: of the releases that Ray 2.6.3 calls
+# rightly, the last that does not ask for another colorama than RecBole.
+TUNE = ["hyperopt>=0.2.7,<0.4", "optuna>=3,<6", "bayesian-optimization>=1.3,<1.4.1"]
 VERSION = next(
     line.split('"')[1]
     for line in (HERE / "recbole_llmdistill" / "__init__.py").read_text(encoding="utf-8").splitlines()
@@ -63,12 +66,14 @@ setup(
     extras_require={
         "encoders": ENCODERS,
         "llm": LLM,
+        "tune": TUNE,
         "plot": ["matplotlib>=3.8"],
-        "test": ["pytest>=8", "ruff>=0.9", "build>=1.2", "hypothesis>=6.100", *ENCODERS, *LLM],
+        "test": ["pytest>=8", "ruff>=0.9", "build>=1.2", "hypothesis>=6.100", *ENCODERS, *LLM, *TUNE],
     },
     entry_points={
         "console_scripts": [
             "run_recbole=recbole_llmdistill.cli.run_recbole:main",
+            "run_hyper=recbole_llmdistill.cli.run_hyper:main",
             "llmdistill=recbole_llmdistill.cli.llmdistill:main",
         ]
     },

@@ -1,0 +1,99 @@
+"""``llmdistill tune``, and the whole of ``run_hyper``: search the settings of a model with Ray Tune."""
+
+import argparse
+import os
+from pathlib import Path
+
+from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
+
+EPILOG = (
+    "The space is yaml (learning_rate: {loguniform: [0.0003, 0.003]}) or RecBole's text format; a killed search goes "
+    "on with --resume. Any setting that is not searched is given as --key=value, e.g. --epochs=30."
+)
+
+
+def add_parser(commands) -> None:
+    """Add the command to ``llmdistill``."""
+    parser = commands.add_parser(
+        "tune",
+        help="search a model's settings",
+        description="Search the settings of any RecBole model, selected by the validation metric.",
+        epilog=EPILOG,
+    )
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of a search; those with an underscore are RecBole's."""
+    parser.add_argument("--model", "-m", help="name of the model, unless a config file names it")
+    parser.add_argument("--dataset", "-d", help="name of the data set, likewise")
+    parser.add_argument("--config_files", "--config-files", help="yaml files, separated by spaces")
+    parser.add_argument(
+        "--space", "--params_file", type=Path, help="search space; default: the one that comes with the model"
+    )
+    parser.add_argument("--out", type=Path, help="folder for the results; default: tune/<model>-<dataset>")
+    parser.add_argument("--resume", action="store_true", help="go on with the search in that folder")
+    parser.add_argument("--output_file", type=Path, help="also write all results as RecBole's text")
+    parser.add_argument("--display_file", type=Path, help="page of plots; default: search.html in the folder")
+    search = parser.add_argument_group("search")
+    search.add_argument("--trials", type=int, default=20, help="sets of settings that are drawn (20)")
+    search.add_argument("--searcher", default="random", help="random (default), hyperopt, optuna or bayesopt")
+    search.add_argument("--scheduler", default="asha", help="what stops a trial early: asha (default), median or none")
+    search.add_argument("--grace-epochs", type=int, help="epochs of every trial at least; default: an eighth of all")
+    search.add_argument(
+        "--early-stop-metric", help="validation metric that stops, prunes and selects; default: valid_metric"
+    )
+    search.add_argument("--seed", type=int, help="of the draws, the split and the weights; default: the config's seed")
+    search.add_argument("--time-budget", type=float, metavar="SECONDS", help="train no longer than this")
+    resources = parser.add_argument_group("resources")
+    resources.add_argument("--concurrency", type=int, help="most trials at once; default: as many as there is room for")
+    resources.add_argument("--cpus-per-trial", type=float, default=1, help="CPUs, and threads, of a trial (1)")
+    resources.add_argument("--gpus-per-trial", type=float, help="GPUs or a fraction; default: 1 where there is any")
+    resources.add_argument("--address", help="of a Ray cluster, e.g. auto; default: this machine")
+
+
+def run(arguments: argparse.Namespace, settings: list[str]) -> int:
+    """Search, and print what was found."""
+    visible_gpus = os.environ.get("CUDA_VISIBLE_DEVICES")  # RecBole's config overwrites it
+    seed = None if arguments.seed is None else str(arguments.seed)
+    leave_to_recbole(
+        settings,
+        model=arguments.model,
+        dataset=arguments.dataset,
+        seed=seed,
+        valid_metric=arguments.early_stop_metric,
+    )
+    config = build_config(
+        arguments.model, arguments.dataset, arguments.config_files.split() if arguments.config_files else None
+    )
+
+    from recbole_llmdistill.cli import checks
+    from recbole_llmdistill.cli.options import from_arguments
+    from recbole_llmdistill.search.options import SearchOptions
+    from recbole_llmdistill.search.search import Search, run_search
+    from recbole_llmdistill.search.space_check import check_space, shipped_space
+    from recbole_llmdistill.search.space_file import read_space
+
+    if arguments.out is None:
+        arguments.out = Path("tune", f"{config['model']}-{config['dataset']}")
+    options = from_arguments(SearchOptions, arguments)
+    checks.check_dataset(config)
+    checks.check_validation_metric(config)
+    checks.check_profiles(config)
+    path = arguments.space or shipped_space(config["model"])
+    space = read_space(path)
+    check_space(space, path, config, config.cmd_config_dict)
+    report(run_search(Search(config, space, options, visible_gpus)))
+    return 0
+
+
+def report(best: dict) -> None:
+    """Print the winner: what it is, what it reached, and how to use it."""
+    values = " ".join(f"{key}={value}" for key, value in best["values"].items())
+    print(f"the best of {best['trials']} trials is number {best['trial']}: {values}")
+    print(f"validation {best['metric']}: {best['valid_score']} trained again, {best['score_in_search']} in the search")
+    print("test: " + ", ".join(f"{name} {value}" for name, value in best["test_result"].items()))
+    print(f"epochs trained by all trials: {best['epochs_trained']}")
+    print(f"wrote {best['settings']}, {best['page']} and {best['checkpoint']}")
+    print(f"train it: run_recbole --config_files={best['settings']}")

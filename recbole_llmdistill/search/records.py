@@ -1,0 +1,116 @@
+"""What a search has seen: an append-only journal, from which a killed search goes on, and its trials in memory."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from recbole_llmdistill.errors import InputError
+
+Status = Literal["running", "finished", "stopped", "out of time", "failed"]
+"""``finished``: trained to its end; ``stopped``: by the scheduler; ``out of time``: by the time budget."""
+
+
+@dataclass
+class History:
+    """Evaluations that were recorded of some settings.
+
+    Attributes:
+        evaluations: as reported, one an epoch that was evaluated, in order.
+        ended: whether training came to its own end after them.
+    """
+
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    ended: bool = False
+
+
+@dataclass
+class Trial:
+    """A trial of this search.
+
+    Attributes:
+        number: from 1, in the order in which they were drawn.
+        values: the settings that were drawn.
+        evaluations: as reported.
+        status: what became of it.
+        reason: why it failed, in one line.
+    """
+
+    number: int
+    values: dict[str, Any]
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    status: Status = "running"
+    reason: str = ""
+
+    @property
+    def last(self) -> dict[str, Any] | None:
+        """The last evaluation, if there was one."""
+        return self.evaluations[-1] if self.evaluations else None
+
+
+def values_key(values: Mapping[str, Any]) -> str:
+    """The same text for the same settings."""
+    return json.dumps(values, sort_keys=True, default=str)
+
+
+class Journal:
+    """``journal.jsonl``: a line when a trial starts, is evaluated, and ends. A line that a kill cut short is dropped.
+
+    Args:
+        path: the file; it is made with the first line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> dict[str, History]:
+        """What is recorded, by :func:`values_key`.
+
+        Raises:
+            InputError: a line is no record of a search; names it.
+        """
+        histories: dict[str, History] = {}
+        values_of: dict[int, str] = {}
+        for number, line in enumerate(self._whole_lines(), start=1):
+            try:
+                record = json.loads(line)
+                trial = record["trial"]
+                if "values" in record:
+                    values_of[trial] = values_key(record["values"])
+                    histories.setdefault(values_of[trial], History())
+                    continue
+                history = histories[values_of[trial]]
+                if "evaluation" not in record:
+                    history.ended |= record["end"] == "finished"
+                elif not history.evaluations or record["evaluation"]["epoch"] > history.evaluations[-1]["epoch"]:
+                    history.evaluations.append(record["evaluation"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(f"{self._path}, line {number}: no record of a search ({error!r})") from error
+        return histories
+
+    def started(self, trial: Trial) -> None:
+        """A trial has been drawn."""
+        self._append({"trial": trial.number, "values": trial.values})
+
+    def evaluated(self, trial: Trial, evaluation: dict[str, Any]) -> None:
+        """A trial has reported."""
+        self._append({"trial": trial.number, "evaluation": evaluation})
+
+    def ended(self, trial: Trial) -> None:
+        """A trial is over."""
+        self._append({"trial": trial.number, "end": trial.status, "reason": trial.reason})
+
+    def _append(self, record: dict[str, Any]) -> None:
+        with open(self._path, "ab") as file:
+            file.write(json.dumps(record, default=str).encode() + b"\n")
+
+    def _whole_lines(self) -> list[str]:
+        if not self._path.is_file():
+            return []
+        content = self._path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(self._path, whole)
+        return content[:whole].decode("utf-8", errors="replace").splitlines()
