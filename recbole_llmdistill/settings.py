@@ -63,6 +63,8 @@ class DistillationSettings(BaseModel):
     """Fields of the ``.inter`` file that an LLM is shown, likewise; unset: those that are loaded, but for the time."""
     train_sequences: Literal["whole", "prefix"]
     """Training rows: whole windows of a history with a loss at every position, or RecBole's prefixes."""
+    distill_data_cache: bool | str
+    """Keep a large data set as loaded for the next start: in ``checkpoint_dir``, in the folder named here, or not."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "DistillationSettings":

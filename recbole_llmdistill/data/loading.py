@@ -13,11 +13,30 @@ from recbole.data.dataset import SequentialDataset
 from recbole.utils import FeatureType
 
 from recbole_llmdistill.data import atomic_tokens
+from recbole_llmdistill.data.cache import DataCache
 from recbole_llmdistill.data.row_table import RowTable
 
 
 class FileLoading(SequentialDataset):
     """Reads, filters and numbers the atomic files of a data set; tokens are categoricals until they are numbered."""
+
+    def _load_data(self, token, dataset_path) -> None:
+        self._cache = DataCache.of(self)
+        self._kept = self._cache.read() if self._cache else None
+        if self._kept is None:
+            super()._load_data(token, dataset_path)
+        else:
+            vars(self).update(self._kept)
+
+    def _data_processing(self) -> None:
+        cache, kept = self._cache, self._kept
+        del self._cache, self._kept
+        if kept is not None:
+            self.feat_name_list = self._build_feat_name_list()
+            return
+        super()._data_processing()
+        if cache and self.config["local_rank"] == 0:
+            cache.write(self)
 
     def _load_feat(self, filepath, source) -> pd.DataFrame | None:
         separator = self.config["field_separator"]
@@ -52,7 +71,7 @@ class FileLoading(SequentialDataset):
             self.logger.warning("More than one interval of interaction number are given!")
         kept = np.ones(len(self.inter_feat), dtype=bool)
         columns = [self.inter_feat[field].array for field in (self.uid_field, self.iid_field)]
-        codes = [np.asarray(column.codes) for column in columns]
+        codes = [np.asarray(column.codes).astype(np.int32) + 1 for column in columns]  # 0: missing, also an id here
         while True:
             # Both are judged by the same counts, as in RecBole.
             banned = [
@@ -75,19 +94,19 @@ class FileLoading(SequentialDataset):
 
         As in RecBole, a feature row without enough interactions goes too, and an interval that is not set bans nobody.
         """
-        illegal = np.zeros(len(column.categories), dtype=bool)
+        n_codes = len(column.categories) + 1
         if not interval:
-            return illegal, False
-        counts = np.bincount(codes, minlength=len(column.categories))
+            return np.zeros(n_codes, dtype=bool), False
+        counts = np.bincount(codes, minlength=n_codes)
         illegal = (counts > 0) & ~self._within_intervals(counts, interval)
         found = bool(illegal.any())
         table = getattr(self, feature)
         if table is not None:
-            known = pd.Categorical(table[field].to_numpy(dtype=object), categories=column.categories).codes
-            count_of_row = np.where(known >= 0, counts[known], 0)
-            dropped = ((known >= 0) & illegal[known]) | (count_of_row < interval[0][1])
+            rows = pd.Categorical(table[field].to_numpy(dtype=object), categories=column.categories).codes + 1
+            unknown = (rows == 0) & table[field].notna().to_numpy()
+            dropped = (illegal[rows] & ~unknown) | (np.where(unknown, 0, counts[rows]) < interval[0][1])
             found |= bool(dropped.any())
-            illegal[known[dropped & (known >= 0)]] = True
+            illegal[rows[dropped & ~unknown]] = True
             table.drop(table.index[dropped], inplace=True)
         return illegal, found
 

@@ -75,7 +75,8 @@ class RowSplitting(SequentialDataset):
         shares = [ratio / sum(ratios) for ratio in ratios]
         groups = Groups.of(self.inter_feat[group_by])
         sizes, which = np.unique(groups.sizes, return_inverse=True)
-        ends = np.array([self._calcu_split_ids(tot=int(size), ratios=shares) for size in sizes])
+        ends = np.array([self._calcu_split_ids(tot=int(size), ratios=shares) for size in sizes], dtype=np.int64)
+        ends = ends.reshape(len(sizes), len(shares) - 1)  # also where there are no rows at all
         return self._parts(groups.cut(ends[which]))
 
     def time_based_split(self, ratios, group_by) -> list[SequentialDataset]:
