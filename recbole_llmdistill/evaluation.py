@@ -10,8 +10,10 @@ import torch
 from recbole.data.interaction import Interaction
 from recbole.evaluator import Collector
 
-SCORES_AT_ONCE = {"cpu": 2**24, "other": 2**27}
-"""Scores (float32) that are in memory at a time."""
+SCORES_AT_ONCE = {"cpu": 2**22, "other": 2**27}
+"""Scores (float32) that are in memory at a time; on a CPU as many as its caches like."""
+LEAST_ROWS = 32
+"""Users in a slice at least: with fewer, reading the item embeddings would take longer than multiplying by them."""
 # What the metrics of a ranking need that the best items alone answer; others need every score.
 ANSWERED = ("rec.items", "rec.topk")
 UNANSWERED = ("rec.meanrank", "rec.score", "data.label")
@@ -63,7 +65,7 @@ def best_items(model, interaction: Interaction, k: int, list_suffix: str, device
     budget = SCORES_AT_ONCE.get(device.type, SCORES_AT_ONCE["other"])
     by_length = torch.argsort(lengths, stable=True)
     found = torch.empty(len(lengths), k, dtype=torch.int64, device=device)
-    for rows in by_length.split(max(1, budget // model.n_items)):
+    for rows in by_length.split(max(LEAST_ROWS, budget // model.n_items)):
         longest = int(lengths[rows].max())
         part = Interaction(
             {

@@ -38,6 +38,7 @@ def both_results(config, model, data, trainer) -> tuple[dict, dict]:
 )
 def test_metrics_equal_recboles(prepare, monkeypatch, model: str, settings: dict) -> None:
     monkeypatch.setitem(evaluation.SCORES_AT_ONCE, "cpu", 600)  # slices of some 10 users
+    monkeypatch.setattr(evaluation, "LEAST_ROWS", 1)
     made = prepare(model, metric_decimal_place=15, **settings)
     data = (made.train_data, made.valid_data, made.test_data)
     torch.nn.init.normal_(made.model.item_embedding.weight)  # scores far apart, so that no sum's rounding matters
@@ -66,6 +67,7 @@ def test_metrics_equal_recboles_on_ml_100k(model: str) -> None:
 
 def test_never_more_scores_in_memory_than_allowed(prepare, monkeypatch) -> None:
     monkeypatch.setitem(evaluation.SCORES_AT_ONCE, "cpu", 5 * 61)
+    monkeypatch.setattr(evaluation, "LEAST_ROWS", 2)
     made = prepare()
     sizes, predict = [], made.model.full_sort_predict
 
