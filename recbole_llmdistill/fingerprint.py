@@ -22,14 +22,23 @@ def fingerprint_interactions(user_tokens: Iterable[str], item_tokens: Iterable[s
     Returns:
         ``"sha256:<64 hex digits>"``.
     """
-    pairs = _token_codes(user_tokens) * _MIX
-    pairs ^= _token_codes(item_tokens)
+    return fingerprint_codes(_codes_of_all(user_tokens), _codes_of_all(item_tokens))
+
+
+def fingerprint_codes(users: np.ndarray, items: np.ndarray) -> str:
+    """The same digest where the pairs are given by :func:`token_codes` of their user and item, both uint64."""
+    pairs = users * _MIX
+    pairs ^= items
     pairs.sort()
-    return "sha256:" + hashlib.sha256(pairs.astype("<u8").tobytes()).hexdigest()
+    return "sha256:" + hashlib.sha256(pairs.astype("<u8", copy=False)).hexdigest()
 
 
-def _token_codes(tokens: Iterable[str]) -> np.ndarray:
-    """64 bits of each token's own SHA-256; each different token is hashed once."""
+def token_codes(tokens: Iterable[str]) -> np.ndarray:
+    """64 bits of each token's own SHA-256, one hash a token."""
+    codes = [int.from_bytes(hashlib.sha256(str(token).encode()).digest()[:8], "little") for token in tokens]
+    return np.array(codes, dtype=np.uint64)
+
+
+def _codes_of_all(tokens: Iterable[str]) -> np.ndarray:
     distinct, inverse = np.unique(np.asarray(list(tokens), dtype=str), return_inverse=True)
-    codes = [int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "little") for token in distinct]
-    return np.array(codes, dtype=np.uint64)[inverse]
+    return token_codes(distinct)[inverse]

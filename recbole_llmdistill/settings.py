@@ -77,6 +77,8 @@ class DistillationSettings(BaseModel):
     """Type of the matrix products in whole-sequence training; all else, and evaluation, is float32."""
     distill_window_shift: bool
     """Move the borders between a history's windows in every epoch."""
+    distill_data_cache: bool | str
+    """Keep a large data set as loaded for the next start: in ``checkpoint_dir``, in the folder named here, or not."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "DistillationSettings":

@@ -14,6 +14,7 @@ from recbole_llmdistill.compat.checkpoints import read_checkpoint, write_checkpo
 from recbole_llmdistill.compat.parallel_training import data_parallel
 from recbole_llmdistill.data.profiles import load_user_profiles
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.evaluation import BestItemsCollector, best_items
 from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.training_report import CollapseWatch
 from recbole_llmdistill.resume import check_same_run, random_states, restore_random_states
@@ -39,6 +40,7 @@ class DistillationTrainer(Trainer):
         self.stale_at_switch = 0  # validations without a gain that stage one leaves behind
         self.collapse_watch = CollapseWatch()
         self.epoch_means: dict[str, float] = {}
+        self.eval_collector = BestItemsCollector(config)
         if self.settings.distill_warm_start:
             self._warm_start(self.settings.distill_warm_start)
 
@@ -103,6 +105,13 @@ class DistillationTrainer(Trainer):
         if warning := self.collapse_watch.warning(self.epoch_means, self.settings.distill_beta_cap):
             self.logger.warning(warning)
         return losses
+
+    def _full_sort_batch_eval(self, batched_data):
+        if not self.eval_collector.needs_best_items_alone:
+            return super()._full_sort_batch_eval(batched_data)
+        interaction, _, positive_u, positive_i = batched_data
+        ranked = best_items(self.model, interaction, max(self.config["topk"]), self.config["LIST_SUFFIX"], self.device)
+        return interaction, ranked, positive_u, positive_i
 
     def _begin_distillation(self, train_data: TrainDataLoader) -> None:
         self.logger.info(f"Stage one until epoch {self.distillation_epochs - 1}: distillation from user profiles")

@@ -2,25 +2,24 @@
 
 RecBole (``SequentialDataset.data_augmentation``) writes out one padded prefix per interaction. Here a row is a pair
 of indices into the interactions sorted by user and time; the padded lists are gathered when a batch asks for them.
-RecBole's own code still filters, orders and splits these rows, so the split is RecBole's for every ``eval_args``.
+Filters, order and split of these rows are RecBole's for every ``eval_args``.
 """
 
 import numpy as np
 import torch
-from recbole.data.dataset import SequentialDataset
 from recbole.data.interaction import Interaction
 
+from recbole_llmdistill.data.loading import FileLoading
+from recbole_llmdistill.data.splitting import RowSplitting
 from recbole_llmdistill.data.windows import Windows, cut_windows
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.fingerprint import fingerprint_interactions
+from recbole_llmdistill.fingerprint import fingerprint_codes, token_codes
 
 # Column of the rows: index of the row's target among the sorted interactions. It never reaches a batch.
 TARGET_INDEX = "distillation_target_index"
-# Column of the rows: index of the first interaction of the row's user.
-FIRST_INDEX = "distillation_first_index"
 
 
-class DistillationDataset(SequentialDataset):
+class DistillationDataset(FileLoading, RowSplitting):
     """Data set of the distilled models; ``config["train_sequences"]`` chooses how the training part is read.
 
     ``prefix``: one row a training target, field by field what RecBole's :class:`SequentialDataset` gives.
@@ -36,21 +35,16 @@ class DistillationDataset(SequentialDataset):
         self._check_field("uid_field", "time_field")
         self.sort(by=[self.uid_field, self.time_field], ascending=True)
         self.sorted_interactions: Interaction = self.inter_feat
-        users = self.inter_feat[self.uid_field].numpy()
-        is_first = np.append(True, users[1:] != users[:-1])
-        first = np.maximum.accumulate(np.where(is_first, np.arange(len(users)), 0))
-        target = np.flatnonzero(~is_first)
+        users = self.inter_feat[self.uid_field]
+        is_first = torch.ones(len(users), dtype=torch.bool)
+        is_first[1:] = users[1:] != users[:-1]
+        self.user_starts = is_first.nonzero().squeeze(1)
+        target = (~is_first).nonzero().squeeze(1)
+        targets_of_user = torch.diff(self.user_starts, append=torch.tensor([len(users)])) - 1
+        length = target - torch.repeat_interleave(self.user_starts, targets_of_user)
         rows = self.inter_feat[target]
-        length = np.minimum(target - first[target], self.max_item_list_len)
-        rows.update(
-            Interaction(
-                {
-                    self.item_list_length_field: torch.from_numpy(length),
-                    TARGET_INDEX: torch.from_numpy(target),
-                    FIRST_INDEX: torch.from_numpy(first[target]),
-                }
-            )
-        )
+        rows[self.item_list_length_field] = length.clamp_(max=self.max_item_list_len)
+        rows[TARGET_INDEX] = target
         self.inter_feat = rows
 
     def build(self) -> list["DistillationDataset"]:
@@ -87,11 +81,11 @@ class DistillationDataset(SequentialDataset):
 
     def _training_range_of_users(self) -> tuple[np.ndarray, np.ndarray]:
         """Of each user with a training target: index of the first interaction, and of the last training target."""
-        first = self.inter_feat[FIRST_INDEX].numpy()
-        user_first, user = np.unique(first, return_inverse=True)
-        last_target = np.zeros_like(user_first)
-        np.maximum.at(last_target, user, self.inter_feat[TARGET_INDEX].numpy())
-        return user_first, last_target
+        target = np.full(len(self.sorted_interactions), -1)
+        target[self.inter_feat[TARGET_INDEX]] = self.inter_feat[TARGET_INDEX]
+        last_target = np.maximum.reduceat(target, self.user_starts.numpy())
+        trained = last_target >= 0
+        return self.user_starts.numpy()[trained], last_target[trained]
 
     def training_ranges(self) -> tuple[np.ndarray, np.ndarray]:
         """Half-open ranges ``[first, end)`` of what training sees, into ``sorted_interactions`` (user, then time).
@@ -125,7 +119,7 @@ class DistillationDataset(SequentialDataset):
         rows = self.inter_feat[index]
         target = torch.as_tensor(rows[TARGET_INDEX])
         length = torch.as_tensor(rows[self.item_list_length_field])
-        columns = {name: rows[name] for name in rows.columns if name not in (TARGET_INDEX, FIRST_INDEX)}
+        columns = {name: rows[name] for name in rows.columns if name != TARGET_INDEX}
         position, real = self._positions(target - length, length)
         for field in self.sorted_interactions.columns:
             if field != self.uid_field and field in columns:
@@ -147,8 +141,8 @@ class DistillationDataset(SequentialDataset):
 
     def inter_matrix(self, form: str = "coo", value_field: str | None = None):
         """Sparse user-item matrix of this part; RecBole's method finds each user's first item in the prefix lists."""
-        with_first = self.inter_feat[self.item_list_length_field] == 1
-        index = torch.cat([self.inter_feat[TARGET_INDEX], self.inter_feat[FIRST_INDEX][with_first]])
+        target = self.inter_feat[TARGET_INDEX]
+        index = torch.cat([target, target[self.inter_feat[self.item_list_length_field] == 1] - 1])
         return self._create_sparse_matrix(
             self.sorted_interactions[index], self.uid_field, self.iid_field, form, value_field
         )
@@ -158,6 +152,19 @@ class DistillationDataset(SequentialDataset):
 
         To be called on the training part that :meth:`build` returns. Profiles may be written from these alone.
         """
+        users, items = self._training_ids()
+        return self.id2token(self.uid_field, users), self.id2token(self.iid_field, items)
+
+    def training_fingerprint(self) -> str:
+        """Fingerprint of :meth:`training_interactions`, for the manifest of profiles."""
+        fields = (self.uid_field, self.iid_field)
+        codes = [
+            token_codes(self.field2id_token[field])[ids]
+            for field, ids in zip(fields, self._training_ids(), strict=True)
+        ]
+        return fingerprint_codes(*codes)
+
+    def _training_ids(self) -> tuple[np.ndarray, np.ndarray]:
         if self.benchmark_filename_list is not None:
             rows = self.inter_feat[self.inter_feat[self.item_list_length_field] == 1]
             users = torch.cat([self.inter_feat[self.uid_field], rows[self.uid_field]])
@@ -168,11 +175,7 @@ class DistillationDataset(SequentialDataset):
             index = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
             users = self.sorted_interactions[self.uid_field][index]
             items = self.sorted_interactions[self.iid_field][index]
-        return self.id2token(self.uid_field, users.numpy()), self.id2token(self.iid_field, items.numpy())
-
-    def training_fingerprint(self) -> str:
-        """Fingerprint of :meth:`training_interactions`, for the manifest of profiles."""
-        return fingerprint_interactions(*self.training_interactions())
+        return users.numpy(), items.numpy()
 
 
 class CausalSequenceDataset(DistillationDataset):
