@@ -107,7 +107,8 @@ class DistillationTrainer(Trainer):
         return losses
 
     def _full_sort_batch_eval(self, batched_data):
-        if not self.eval_collector.needs_best_items_alone:
+        collector = self.eval_collector  # somebody who needs all scores may have put another in this place
+        if not (isinstance(collector, BestItemsCollector) and collector.needs_best_items_alone):
             return super()._full_sort_batch_eval(batched_data)
         interaction, _, positive_u, positive_i = batched_data
         ranked = best_items(self.model, interaction, max(self.config["topk"]), self.config["LIST_SUFFIX"], self.device)

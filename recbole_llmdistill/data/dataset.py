@@ -147,6 +147,13 @@ class DistillationDataset(FileLoading, RowSplitting):
             self.sorted_interactions[index], self.uid_field, self.iid_field, form, value_field
         )
 
+    def history_lengths(self) -> np.ndarray:
+        """Of each row of RecBole's, the user's interactions before its target, of which the list holds the newest."""
+        if self.benchmark_filename_list is not None:
+            return self.inter_feat[self.item_list_length_field].numpy()
+        target, starts = self.inter_feat[TARGET_INDEX].numpy(), self.user_starts.numpy()
+        return target - starts[np.searchsorted(starts, target, side="right") - 1]
+
     def training_interactions(self) -> tuple[np.ndarray, np.ndarray]:
         """Tokens of the user and the item of every interaction that training sees, targets and context alike.
 
