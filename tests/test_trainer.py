@@ -202,3 +202,16 @@ def test_a_trainable_target_collapses_and_the_trainer_says_so(prepare, caplog) -
         prepared.trainer.fit(prepared.train_data, saved=False)
     assert "The distillation target is collapsing" in caplog.text
     assert math.isfinite(prepared.trainer.train_loss_dict[39])
+
+
+@BOTH
+@pytest.mark.parametrize("loss", ["softmax", "sampled_softmax", "gbce"])
+def test_half_precision_changes_the_loss_little(prepare, name: str, loss: str) -> None:
+    exact, half = ({"enable_amp": amp, "epochs": 2, "distill_rec_loss": loss} for amp in (False, True))
+    curves = []
+    for settings in (exact, half):
+        prepared = prepare(name, **settings)
+        prepared.trainer.fit(prepared.train_data, saved=False)
+        curves.append(list(prepared.trainer.train_loss_dict.values()))
+    assert curves[0] != curves[1]
+    assert curves[1] == pytest.approx(curves[0], rel=0.01)

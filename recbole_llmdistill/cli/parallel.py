@@ -1,5 +1,7 @@
 """``--nproc``: what can be found wrong before processes start, and what they found wrong, in one line."""
 
+import logging
+import multiprocessing
 import os
 import re
 import socket
@@ -57,13 +59,21 @@ def free_port() -> str:
 
 @contextmanager
 def ends_as_its_processes() -> Iterator[None]:
-    """Raise anew, as such, an :class:`InputError` that a spawned process died of; it arrives as text."""
+    """Raise anew, as such, an :class:`InputError` that a spawned process died of; it arrives as text.
+
+    An interruption ends the processes too, which Python would wait for otherwise.
+    """
     from torch.multiprocessing import ProcessRaisedException
 
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # it warns of every process that it ends
     try:
         yield
     except ProcessRaisedException as error:
         name = f"{InputError.__module__}.{InputError.__qualname__}"
         if found := re.search(rf"^{re.escape(name)}: (.*)", str(error), re.MULTILINE):
             raise InputError(found[1]) from None
+        raise
+    except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.kill()  # Ray's handler of SIGTERM would wait for a process that waits for another
         raise
