@@ -48,6 +48,12 @@ def test_states_are_recboles(prepare, name: str, base: type, causal: bool) -> No
         base.forward(model, sequences, lengths) if causal else base.forward(model, sequences)
     packing = pack_rows(lengths, length)
     assert len(packing.source) == 3
-    for states, right in zip(encode(model, sequences, packing, causal), expected, strict=True):
-        real = sequences != 0
+    real = sequences != 0
+    last, layers = encode(model, sequences, packing, causal, packing.destination[real], all_states=True)
+    for states, right in zip(layers, expected, strict=True):
         torch.testing.assert_close(packing.unpack(states)[real], right[real], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(last, expected[-1][real], atol=1e-5, rtol=1e-4)
+    some = real & (torch.arange(length) % 2 == 0)
+    last, layers = encode(model, sequences, packing, causal, packing.destination[some], all_states=False)
+    assert len(layers) == 2
+    torch.testing.assert_close(last, expected[-1][some], atol=1e-5, rtol=1e-4)

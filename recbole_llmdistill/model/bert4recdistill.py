@@ -31,8 +31,8 @@ class BERT4RecDistill(DistillationModel, BERT4Rec):
         """Mean over the masked positions; states of each layer."""
         sequences = interaction[self.ITEM_SEQ]
         masked = self.draw_mask(sequences, interaction[self.ITEM_SEQ_LEN])
-        layers = encode(self, sequences.masked_fill(masked, self.mask_token), packing, causal=False)
-        states = layers[-1].flatten(0, 1)[packing.destination[masked]]
+        inputs = sequences.masked_fill(masked, self.mask_token)
+        states, layers = encode(self, inputs, packing, False, packing.destination[masked], self.distilling)
         output = self.output_ln(self.output_gelu(self.output_ffn(states)))
         items = self.item_embedding.weight[: self.n_items]  # without the mask token
         return self.loss_of_states(output, items, sequences[masked], self.output_bias), layers

@@ -112,7 +112,10 @@ class DistillationModel:
     def whole_sequence_loss(
         self, interaction: Interaction, packing: Packing
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """L_rec of a batch of windows, the mean over its targets, and the packed states of each layer."""
+        """L_rec of a batch of windows, the mean over its targets, and the packed states of each layer.
+
+        Those of the last layer may be left out where ``distilling`` is false.
+        """
         raise NotImplementedError
 
     def loss_of_states(

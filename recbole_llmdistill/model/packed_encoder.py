@@ -3,40 +3,47 @@
 import math
 
 import torch
-from recbole.model.layers import MultiHeadAttention, TransformerLayer
+from recbole.model.layers import MultiHeadAttention
 from torch import nn
 from torch.nn import functional as F
 
 from recbole_llmdistill.model.packing import Packing
 
 
-def encode(model: nn.Module, items: torch.Tensor, packing: Packing, causal: bool) -> list[torch.Tensor]:
-    """States of every layer for a batch of sequences.
+def encode(
+    model: nn.Module, items: torch.Tensor, packing: Packing, causal: bool, wanted: torch.Tensor, all_states: bool
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """States for a batch of sequences.
 
     Args:
         model: RecBole's SASRec or BERT4Rec, whose embeddings and ``trm_encoder`` are used.
         items: sequences ``[B, L]`` with padding on the right.
         packing: how to pack them.
         causal: whether a position sees its past alone.
+        wanted: where the last layer's states are needed, ``[N]``, counted along the packed rows ``[R * L]``.
+        all_states: whether somebody asks for the other states, too; if not, the last layer does not compute them.
 
     Returns:
-        One tensor ``[R, L, H]`` a layer, in packed rows.
+        The last layer's states at ``wanted``, ``[N, H]``, and the states ``[R, L, H]`` of all layers, in packed rows,
+        without the last layer's unless ``all_states``.
     """
     states = model.item_embedding(packing.pack(items)) + model.position_embedding(packing.position)
     states = model.dropout(model.LayerNorm(states))
     mask = packing.attention_mask(causal).unsqueeze(1)
+    *lower, last = model.trm_encoder.layer
     layers = []
-    for layer in model.trm_encoder.layer:
-        states = _transformer_layer(layer, states, mask)
+    for layer in lower:
+        states = layer.feed_forward(_attention(layer.multi_head_attention, states, mask))
         layers.append(states)
-    return layers
+    if not all_states:
+        return last.feed_forward(_attention(last.multi_head_attention, states, mask, wanted)), layers
+    states = last.feed_forward(_attention(last.multi_head_attention, states, mask))
+    return states.flatten(0, 1).index_select(0, wanted), [*layers, states]
 
 
-def _transformer_layer(layer: TransformerLayer, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    return layer.feed_forward(_attention(layer.multi_head_attention, states, mask))
-
-
-def _attention(attention: MultiHeadAttention, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def _attention(
+    attention: MultiHeadAttention, states: torch.Tensor, mask: torch.Tensor, wanted: torch.Tensor | None = None
+) -> torch.Tensor:
     rows, length, size = states.shape
     heads, head_size = attention.num_attention_heads, attention.attention_head_size
     # One product for queries, keys and values; the division by sqrt(head size) costs least in the queries' weights.
@@ -49,4 +56,6 @@ def _attention(attention: MultiHeadAttention, states: torch.Tensor, mask: torch.
     scores.view(rows, heads, length, length).add_(mask)
     shares = attention.attn_dropout(scores.softmax(dim=-1))
     context = torch.bmm(shares, value).view(rows, heads, length, head_size).transpose(1, 2).reshape(rows, length, size)
+    if wanted is not None:
+        context, states = context.flatten(0, 1).index_select(0, wanted), states.flatten(0, 1).index_select(0, wanted)
     return attention.LayerNorm(attention.out_dropout(attention.dense(context)) + states)

@@ -30,7 +30,7 @@ class Packing:
 
     def unpack(self, packed: torch.Tensor) -> torch.Tensor:
         """``[R, L, H]`` -> ``[B, L, H]``; what stands at padding is of no meaning."""
-        return packed.flatten(0, 1)[self.destination]
+        return packed.flatten(0, 1).index_select(0, self.destination.flatten()).view(*self.destination.shape, -1)
 
     def attention_mask(self, causal: bool) -> torch.Tensor:
         """What to add to the attention scores, ``[R, L, L]``: positions see their own sequence, or its past alone."""

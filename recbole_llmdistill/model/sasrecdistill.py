@@ -21,8 +21,9 @@ class SASRecDistill(DistillationModel, SASRec):
         self, interaction: Interaction, packing: Packing
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Mean over the positions that have a training target; states of each layer."""
-        layers = encode(self, interaction[self.ITEM_SEQ], packing, causal=True)
         target = interaction[self.TARGET_SEQ]
         counted = target != 0
-        states = layers[-1].flatten(0, 1)[packing.destination[counted]]
+        states, layers = encode(
+            self, interaction[self.ITEM_SEQ], packing, True, packing.destination[counted], self.distilling
+        )
         return self.loss_of_states(states, self.item_embedding.weight, target[counted]), layers
