@@ -73,8 +73,9 @@ class DistillationSettings(BaseModel):
     """Training rows: whole windows of a history with a loss at every position, or RecBole's prefixes."""
     distill_window_overlap: Annotated[float, Field(ge=0, lt=1)]
     """Share of a window that repeats the window before it, as context without a loss."""
-    distill_precision: Literal["float32", "bfloat16"]
-    """Type of the matrix products in whole-sequence training; all else, and evaluation, is float32."""
+    distill_precision: Literal["auto", "float32", "bfloat16"]
+    """Type of the matrix products in whole-sequence training; all else, and evaluation, is float32. ``auto``: bfloat16
+    where the hardware has it."""
     distill_window_shift: bool
     """Move the borders between a history's windows in every epoch."""
     distill_data_cache: bool | str

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from recbole_llmdistill.model.precision import matrix_product_type
 from recbole_llmdistill.model.recommendation_loss.linear_cross_entropy import linear_cross_entropy
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0}
@@ -37,3 +38,12 @@ def test_cross_entropy_follows_autocast_and_keeps_the_softmax_exact() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         loss = linear_cross_entropy(states, weight, targets)
     torch.testing.assert_close(loss, rounded, rtol=1e-6, atol=0)
+
+
+def test_auto_is_what_the_processor_is_good_at(monkeypatch) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    for supported, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda supported=supported: supported)
+        assert matrix_product_type("auto", cpu) == expected
+        assert matrix_product_type("float32", cpu) == torch.float32

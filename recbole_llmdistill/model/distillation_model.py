@@ -12,6 +12,7 @@ from recbole_llmdistill.model.distillation_head import DistillationHead
 from recbole_llmdistill.model.fast_layers import use_fast_layers
 from recbole_llmdistill.model.hidden_states import hidden_states
 from recbole_llmdistill.model.packing import Packing, pack_rows
+from recbole_llmdistill.model.precision import matrix_product_type
 from recbole_llmdistill.model.processes import mean_over_processes
 from recbole_llmdistill.model.recommendation_loss.choice import build_recommendation_loss, check_recommendation_loss
 from recbole_llmdistill.model.training_report import TrainingReport
@@ -87,10 +88,11 @@ class DistillationModel:
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Total loss of a training batch, a scalar."""
-        reduced = self.settings.train_sequences == "whole" and self.settings.distill_precision == "bfloat16"
-        if not reduced:
+        device = interaction[self.ITEM_SEQ].device
+        product = matrix_product_type(self.settings.distill_precision, device)
+        if self.settings.train_sequences == "prefix" or product == torch.float32:  # prefixes: as RecBole has them
             return self._total_loss(interaction)
-        with torch.autocast(interaction[self.ITEM_SEQ].device.type, torch.bfloat16):
+        with torch.autocast(device.type, product):
             return self._total_loss(interaction)
 
     def _total_loss(self, interaction: Interaction) -> torch.Tensor:
