@@ -4,8 +4,9 @@
 
 SASRecDistill's step (forward, backward, Adam) on random windows, all of whose positions have a target, without
 distillation. Every loss is measured in a process of its own, which is held to ``--memory`` GiB of address space: a loss
-that needs more ends there, and its row says so. `gbce, 256 a position` is gSASRec's way of drawing, written out here to
-compare with: every position has negatives of its own, where this package draws once a batch.
+that needs more ends there, and its row says so. Beside the time stands the CPU time of all threads, which other
+programs on the machine disturb less. `gbce, 256 a position` is gSASRec's way of drawing, written out here to compare
+with: every position has negatives of its own, where this package draws once a batch.
 """
 
 import argparse
@@ -45,7 +46,10 @@ def gbce_with_negatives_of_each_position(loss, states, item_embeddings, targets,
 
 
 def measure(name: str, n_items: int, steps: int) -> None:
-    """Train some steps in this process and print, as JSON, the seconds of each and the peak resident memory in MiB."""
+    """Train some steps in this process and print, as JSON, what each took and the peak resident memory in MiB.
+
+    Of a step: seconds and CPU seconds of forward and backward, then of Adam.
+    """
     import torch
     from recbole.config import Config
     from recbole.data.interaction import Interaction
@@ -77,12 +81,13 @@ def measure(name: str, n_items: int, steps: int) -> None:
     )
     seconds = []
     for _ in range(steps):
-        start = time.perf_counter()
+        clocks = [(time.perf_counter(), time.process_time())]
         optimizer.zero_grad()
         model.calculate_loss(batch).backward()
-        middle = time.perf_counter()
+        clocks.append((time.perf_counter(), time.process_time()))
         optimizer.step()
-        seconds.append([middle - start, time.perf_counter() - middle])
+        clocks.append((time.perf_counter(), time.process_time()))
+        seconds.append([clocks[part + 1][clock] - clocks[part][clock] for part in (0, 1) for clock in (0, 1)])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": seconds, "peak_mib": peak}))
 
@@ -125,14 +130,15 @@ def main() -> None:
     print(f"batch {BATCH} x {LENGTH}, d 64; at most {arguments.memory:g} GiB of address space")
     logits = BATCH * LENGTH * arguments.items * 4 / 2**30
     print(f"(logits of all positions and items at once would take {logits:.0f} GiB, with their gradient twice that)\n")
-    print("| loss | forward + backward, s | Adam, s | peak memory, MiB |\n|---|---|---|---|")
+    print("| loss | forward + backward, s (CPU s) | Adam, s (CPU s) | peak memory, MiB |\n|---|---|---|---|")
     for name in arguments.losses:
         result = run(name, arguments.items, arguments.steps, arguments.memory)
         if result is None:
             print(f"| {name} | does not fit | | > {arguments.memory * 1024:.0f} |", flush=True)
             continue
-        step, adam = (statistics.median(column) for column in zip(*result["seconds"][1:], strict=True))
-        print(f"| {name} | {step:.2f} | {adam:.2f} | {result['peak_mib']:.0f} |", flush=True)
+        step, step_cpu, adam, adam_cpu = map(statistics.median, zip(*result["seconds"][1:], strict=True))
+        cells = f"{step:.2f} ({step_cpu:.2f}) | {adam:.2f} ({adam_cpu:.2f}) | {result['peak_mib']:.0f}"
+        print(f"| {name} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

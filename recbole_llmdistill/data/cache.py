@@ -72,7 +72,7 @@ class DataCache:
         try:
             with np.load(self.file, allow_pickle=False) as archive:
                 state = _unpack(archive, self.digest)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
             getLogger().warning(f"{self.file} is left aside and made anew: it is no data cache of this run ({error})")
             return None
         getLogger().info(f"Data set read from {self.file}, made of the same files and settings")
@@ -144,8 +144,11 @@ def _unpack(archive, digest: str) -> dict:
     if header["digest"] != digest:
         raise ValueError("it was made of other files or settings")
 
-    def column(kept: dict) -> np.ndarray | list[np.ndarray]:
+    def column(field: str, kept: dict) -> np.ndarray | list[np.ndarray]:
         values = archive[str(kept["values"])].astype(np.dtype(kept["dtype"]), copy=False)
+        tokens = state["field2id_token"].get(field)
+        if tokens is not None and len(values) and not (values.min() >= 0 and values.max() < len(tokens)):
+            raise ValueError(f"{field} has ids without a token")
         if "lengths" not in kept:
             return values
         return np.split(values, np.cumsum(archive[str(kept["lengths"])])[:-1])
@@ -159,17 +162,10 @@ def _unpack(archive, digest: str) -> dict:
         for field, tokens in state["field2id_token"].items()
     }
     for name, columns in header["tables"].items():
-        state[name] = pd.DataFrame({field: column(kept) for field, kept in columns.items()}, copy=False)
-        for field in columns:
-            _check_ids(state[name][field], state["field2id_token"].get(field))
+        state[name] = pd.DataFrame({field: column(field, kept) for field, kept in columns.items()}, copy=False)
+    if state["inter_feat"] is None:
+        raise ValueError("it holds no interactions")
     return state
-
-
-def _check_ids(column: pd.Series, tokens: np.ndarray | None) -> None:
-    if tokens is None or column.dtype == object or not len(column):
-        return
-    if column.min() < 0 or column.max() >= len(tokens):
-        raise ValueError(f"{column.name} has ids without a token")
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:

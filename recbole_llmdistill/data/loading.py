@@ -13,7 +13,7 @@ from recbole.data.dataset import SequentialDataset
 from recbole.utils import FeatureType
 
 from recbole_llmdistill.data import atomic_tokens
-from recbole_llmdistill.data.cache import DataCache
+from recbole_llmdistill.data.cache import LEAST_BYTES, DataCache
 from recbole_llmdistill.data.row_table import RowTable
 
 
@@ -57,6 +57,11 @@ class FileLoading(SequentialDataset):
 
     def _load_feat_by_recbole(self, filepath, source) -> pd.DataFrame | None:
         table = super()._load_feat(filepath, source)
+        if table is not None and Path(filepath).stat().st_size >= LEAST_BYTES:
+            self.logger.info(
+                f"{filepath} went through RecBole's slower reader, as it has a sequence column, quoted cells, blank "
+                "lines, carriage returns, another encoding than UTF-8 or a separator of several characters"
+            )
         for field in [] if table is None else table.columns:
             if self.field2type[field] == FeatureType.TOKEN:
                 table[field] = atomic_tokens.as_categorical(table[field].to_numpy())

@@ -28,8 +28,10 @@ from recbole_llmdistill.search.space import Space
 from recbole_llmdistill.search.trial import BEST, TrialSetup, run_trial
 from recbole_llmdistill.search.winner import Winner, retrain
 
-# Settings of the machine, which do not make another search.
-_OF_THE_MACHINE = frozenset({"gpu_id", "use_gpu", "show_progress", "state", "worker", "checkpoint_dir", "data_path"})
+# Settings that do not make another search: those of the machine, and two that are told apart under their own names.
+_UNTOLD = frozenset(
+    {"gpu_id", "use_gpu", "show_progress", "state", "worker", "checkpoint_dir", "data_path", "model", "dataset"}
+)
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ class Search:
             "dataset": self.config["dataset"],
             **data.sizes(),
             "metric": self.metric,
-            "space": self.space.describe(),
-            "settings": {key: value for key, value in self.settings.items() if key not in _OF_THE_MACHINE},
+            **{f"space of {key}": values for key, values in self.space.describe().items()},
+            **{f"--{key}": value for key, value in self.settings.items() if key not in _UNTOLD},
             "searcher": options.searcher,
             "scheduler": options.scheduler,
             "grace_epochs": None if options.scheduler == "none" else self.grace_epochs,
