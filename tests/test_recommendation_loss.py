@@ -223,11 +223,11 @@ LOSSES = {
 def test_every_loss_trains_and_repeats(prepare, name: str, loss: str) -> None:
     runs = []
     for _ in range(2):
-        prepared = prepare(name, epochs=5, learning_rate=0.02, train_batch_size=16, **LOSSES[loss])
+        prepared = prepare(name, epochs=8, learning_rate=0.02, **LOSSES[loss])
         prepared.trainer.fit(prepared.train_data, prepared.valid_data, saved=False)
         runs.append(list(prepared.trainer.train_loss_dict.values()))
     assert runs[0] == runs[1]
-    assert runs[0][-1] < runs[0][0]
+    assert sum(runs[0][-3:]) < sum(runs[0][:3])  # BERT4Rec masks other items in every epoch
     assert "recommendation_loss" not in "".join(prepared.model.state_dict())
 
 
