@@ -39,6 +39,7 @@ setup(
     package_data={
         "recbole_llmdistill.properties": files_below("properties"),
         "recbole_llmdistill.profiles.inspect": ["page.html"],
+        "recbole_llmdistill.comparison": ["page.html"],
     },
     # Ranges within which the mended RecBole runs; constraints.txt has the exact set that the tests ran with.
     install_requires=[

@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from recbole_llmdistill.cli import convert, describe, doctor, encode, generate, import_, inspect, merge, reduce
+from recbole_llmdistill.cli import compare, convert, describe, doctor, encode, generate, import_, inspect, merge, reduce
 from recbole_llmdistill.cli.exit_status import ends_with_one_line
 
-COMMANDS = (doctor, convert, describe, generate, merge, encode, reduce, import_, inspect)
+COMMANDS = (doctor, convert, describe, generate, merge, encode, reduce, import_, inspect, compare)
 
 
 def build_parser() -> argparse.ArgumentParser:
