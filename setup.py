@@ -10,6 +10,8 @@ NESTED = ("properties", "dataset_converters")
 ENCODERS = ["sentence-transformers>=5", "transformers>=5,<6", "umap-learn>=0.5.7", "numba>=0.60"]
 # The client of OpenAI-compatible servers, and local language models.
 LLM = ["openai[aiohttp]>=3,<4", "aiohttp>=3.10", "transformers>=5,<6"]
+# The figure of a comparison, and those in benchmarks/.
+PLOT = ["matplotlib>=3.8"]
 VERSION = next(
     line.split('"')[1]
     for line in (HERE / "recbole_llmdistill" / "__init__.py").read_text(encoding="utf-8").splitlines()
@@ -60,12 +62,13 @@ setup(
         "plotly>=5.20",
         "jinja2>=3.1",
         "ijson>=3.2",
+        "tabulate>=0.9",
     ],
     extras_require={
         "encoders": ENCODERS,
         "llm": LLM,
-        "plot": ["matplotlib>=3.8"],
-        "test": ["pytest>=8", "ruff>=0.9", "build>=1.2", "hypothesis>=6.100", *ENCODERS, *LLM],
+        "plot": PLOT,
+        "test": ["pytest>=8", "ruff>=0.9", "build>=1.2", "hypothesis>=6.100", *ENCODERS, *LLM, *PLOT],
     },
     entry_points={
         "console_scripts": [

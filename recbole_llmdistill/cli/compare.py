@@ -61,8 +61,6 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     leave_to_recbole(settings)
     sys.argv[1:] = []  # RecBole would let the command line count for more than what sets an arm apart
     given = dict(setting.removeprefix("--").split("=", 1) for setting in settings)
-    if "seed" in given:
-        raise InputError("--seed: a comparison runs the seeds 0 to N-1; say --seeds=N")
     logging.getLogger().setLevel(logging.ERROR)
 
     from recbole_llmdistill.cli import checks
@@ -127,14 +125,14 @@ def _make_runs(comparison, jobs: int) -> None:
 
 def _report(comparison, reference) -> int:
     from recbole_llmdistill.comparison.report import notes, write_report
-    from recbole_llmdistill.comparison.tables import accuracy_table, changes_table, controls_table
+    from recbole_llmdistill.comparison.tables import accuracy_table, changes_table, controls_table, costs_table
 
     failures = comparison.failures()
     if not any(comparison.records(arm.label) for arm in comparison.arms):
         label, reason = next(iter(failures.items()), ("", "nothing was run"))
         raise InputError(f"no run has succeeded; {label}: {reason}; logs are in {comparison.folder.path / 'logs'}")
     short = accuracy_table(comparison, comparison.headline)
-    for table in (short, changes_table(comparison), controls_table(comparison)):
+    for table in (short, changes_table(comparison), controls_table(comparison), costs_table(comparison)):
         if table is not None and table.rows:
             print(table.as_text(), end="\n\n")
     for line in notes(comparison):

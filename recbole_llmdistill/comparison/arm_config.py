@@ -123,7 +123,10 @@ def configure(arm: Arm, common: CommonSettings, reference: Config) -> ArmConfig:
     if reference["load_col"] and missing:
         settings["load_col"] = {**columns, "inter": [*columns.get("inter", []), *missing]}
         config = build()
-    profiles = find_profile_file(config) if distils(config) else None
+    try:
+        profiles = find_profile_file(config) if distils(config) else None
+    except InputError as error:
+        raise InputError(f"{arm.label}: {error}") from error
     final = {key: value for key, value in config.final_config_dict.items() if key != "seed"}
     return ArmConfig(arm, files, settings, _plain(final), _identity(config, profiles), profiles)
 

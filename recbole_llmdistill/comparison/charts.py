@@ -41,7 +41,7 @@ def _finish(figure: go.Figure, height: int, **layout) -> dict:
 def metric_chart(comparison: Comparison, metric: str) -> dict | None:
     """A dot for each seed and a bar for the mean of each arm; None if no arm has the metric."""
     figure = go.Figure()
-    arms = [(arm, comparison.mean_of_cases(arm.label, metric)) for arm in comparison.arms]
+    arms = [(arm, comparison.means(arm.label, metric)) for arm in comparison.arms]
     arms = [(arm, values) for arm, values in arms if values][::-1]  # plotly draws upwards
     if not arms:
         return None
@@ -125,7 +125,7 @@ def gains_chart(gains: Sequence[Gain]) -> dict:
         )
     )
     figure.add_hline(y=0, line={"color": "#9aa5b1", "width": 1})
-    title = {"title": {"text": f"gain of {metric_title(gains[0].metric)}"}, "tickformat": form}
+    title = {"title": {"text": f"gain of {metric_title(gains[0].metric)}", "standoff": 14}, "tickformat": form}
     return _finish(figure, 300, xaxis={"title": {"text": gains[0].grouping}, "type": "category"}, yaxis=title)
 
 

@@ -1,7 +1,7 @@
 """A comparison from its beginning to its figures: what is to be run, what was run, what it says."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Comparison:
         held_out: the test cases.
         quality: ``[R]`` profile quality of each case's user, if there are profiles.
         headline: metrics that are tested for significance, e.g. ``["ndcg@10", "recall@10", "nll"]``.
+        computed: what is costly and wanted more than once, by whoever computes it.
     """
 
     configs: Sequence[ArmConfig]
@@ -37,6 +38,7 @@ class Comparison:
     held_out: HeldOut
     quality: np.ndarray | None
     headline: Sequence[str]
+    computed: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def arms(self) -> list[Arm]:
@@ -100,10 +102,10 @@ class Comparison:
                 reasons.setdefault(config.arm.label, reason)
         return reasons
 
-    def mean_of_cases(self, label: str, metric: str) -> dict[int, float]:
+    def means(self, label: str, metric: str) -> dict[int, float]:
         """Seed -> mean of a metric over the test cases; empty if the arm has no such metric."""
-        found = {seed: self.folder.values(record, metric) for seed, record in self.records(label).items()}
-        return {seed: float(values.mean()) for seed, values in found.items() if values is not None}
+        records = self.records(label).items()
+        return {seed: record["test"][metric] for seed, record in records if metric in record["test"]}
 
     def pair(self, label: str, baseline: str, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
         """``[S, R]`` values of two arms in the seeds that both have; None if there are none."""

@@ -63,6 +63,8 @@ def _draw(axis, changes: list[Change], labels: list[str], kinds: dict[str, str])
     axis.set_ylim(-0.6, len(labels) - 0.4)
     axis.tick_params(axis="x", labelsize=8)
     title = metric_title(changes[0].metric)
+    if changes[0].metric == NLL:
+        axis.invert_xaxis()  # to the right is better in every panel
     axis.set_xlabel(f"{title}, lower is better" if changes[0].metric == NLL else f"{title}, %", fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="x", alpha=0.25)

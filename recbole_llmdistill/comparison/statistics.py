@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-RESAMPLES = 2000
+RESAMPLES = 1000
 _PIECE = 2**24  # random numbers at a time
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,6 +22,7 @@ _LATEX = str.maketrans(
         ">": "$>$",
     }
 )
+_MARKDOWN = str.maketrans({"*": "\\*", "|": "\\|", "_": "\\_"})
 
 
 @dataclass(frozen=True)
@@ -85,37 +86,34 @@ class Table:
     def _align(self) -> list[str]:
         return ["right" if column.numbers else "left" for column in self.columns]
 
-    def _texts(self, emphasise: str) -> list[list[str]]:
-        return [
-            [
-                emphasise.format(cell.text + cell.mark) if self.is_best(r, c) else cell.text + cell.mark
-                for c, cell in enumerate(row)
-            ]
-            for r, row in enumerate(self.rows)
-        ]
+    def _texts(self, write: Callable[[Cell, bool], str]) -> list[list[str]]:
+        return [[write(cell, self.is_best(r, c)) for c, cell in enumerate(row)] for r, row in enumerate(self.rows)]
 
     def as_text(self) -> str:
         """For a terminal."""
         heads = [column.title for column in self.columns]
-        body = tabulate(self._texts("{}"), heads, tablefmt="simple", colalign=self._align, disable_numparse=True)
+        rows = self._texts(lambda cell, _best: cell.text + cell.mark)
+        body = tabulate(rows, heads, tablefmt="simple", colalign=self._align, disable_numparse=True)
         return "\n".join([self.title, "", body, *self.notes])
 
     def as_markdown(self) -> str:
         """With the best values in bold."""
+
+        def write(cell: Cell, best: bool) -> str:
+            text = cell.text.translate(_MARKDOWN)
+            return (f"**{text}**" if best else text) + cell.mark.translate(_MARKDOWN)
+
         heads = [column.title for column in self.columns]
-        rows = [[text.replace("|", "\\|") for text in row] for row in self._texts("**{}**")]
-        body = tabulate(rows, heads, tablefmt="pipe", colalign=self._align, disable_numparse=True)
-        return "\n\n".join([f"**{self.title}**", body, *(note.replace("*", "\\*") for note in self.notes)])
+        body = tabulate(self._texts(write), heads, tablefmt="pipe", colalign=self._align, disable_numparse=True)
+        return "\n\n".join([f"**{self.title}**", body, *(note.translate(_MARKDOWN) for note in self.notes)])
 
     def as_latex(self) -> str:
         """A ``table`` environment for the package booktabs, best values in bold."""
-        rows = [
-            [
-                f"\\textbf{{{self._latex(cell)}}}" if self.is_best(r, c) else self._latex(cell)
-                for c, cell in enumerate(row)
-            ]
-            for r, row in enumerate(self.rows)
-        ]
+
+        def write(cell: Cell, best: bool) -> str:
+            text = cell.text.translate(_LATEX) + (f"$^{{{cell.mark.translate(_LATEX)}}}$" if cell.mark else "")
+            return f"\\textbf{{{text}}}" if best else text
+
         caption = " ".join([f"{self.title}.", *self.notes]).translate(_LATEX)
         return "\n".join(
             [
@@ -128,16 +126,12 @@ class Table:
                 r"    \toprule",
                 "    " + " & ".join(column.title.translate(_LATEX) for column in self.columns) + r" \\",
                 r"    \midrule",
-                *(f"    {' & '.join(row)} \\\\" for row in rows),
+                *(f"    {' & '.join(row)} \\\\" for row in self._texts(write)),
                 r"    \bottomrule",
                 r"  \end{tabular}",
                 r"\end{table}",
             ]
         )
-
-    @staticmethod
-    def _latex(cell: Cell) -> str:
-        return cell.text.translate(_LATEX) + (f"$^{{{cell.mark.translate(_LATEX)}}}$" if cell.mark else "")
 
     def as_csv(self) -> str:
         """Unrounded numbers; a cell without them is empty."""

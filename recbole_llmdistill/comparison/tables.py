@@ -48,7 +48,7 @@ def accuracy_table(comparison: Comparison, metrics: Sequence[str], name: str = "
     for arm in comparison.arms:
         cells = [Cell(arm.label)]
         for metric in metrics:
-            cell = mean_and_spread(list(comparison.mean_of_cases(arm.label, metric).values()), digits_of(metric))
+            cell = mean_and_spread(list(comparison.means(arm.label, metric).values()), digits_of(metric))
             cells.append(Cell(cell.text, cell.numbers, "*" if arm.label in better[metric] and cell.text else ""))
         count = len(comparison.records(arm.label))
         rows.append([*cells, Cell(f"{count}", (count,))])

@@ -88,7 +88,7 @@ def one_line(result: tuple[int, str, str]) -> str:
         (["--models=SASRecDistill", "--settings-of=SASRec=x.yaml"], "--settings-of SASRec: this model is not among"),
         (["--models=SASRec", "--settings-of=SASRec=x.yaml"], "x.yaml: No such file or directory"),
         (["--models=SASRec", "--config_files=x.yaml"], "x.yaml: No such file or directory"),
-        (["--models=SASRec", "--seed=3"], "say --seeds=N"),
+        (["--models=SASRec", "--seed=3"], "did you mean --seeds?"),
         (["--models=SASRec", "--baselin=GRU4Rec"], "did you mean --baseline?"),
         (["--models=SASRec", "--baseline=GRU4Rec"], "no arm is called 'GRU4Rec'; nearest: SASRec (prefixes)"),
         (["--models=SASRec", "--eval_args={'mode': 'uni100'}"], "a comparison ranks all items, so set mode: full"),
