@@ -96,14 +96,15 @@ def _make_runs(comparison, jobs: int) -> None:
     from recbole_llmdistill.comparison.progress import finished_line, remaining_seconds, spell_seconds
 
     missing, total = comparison.missing(), len(comparison.runs())
-    cases = len(comparison.held_out.users)
+    cases, seeds = len(comparison.held_out.users), len(comparison.seeds)
     print(
-        f"{comparison.folder.dataset}: {cases:,} test cases; {len(comparison.arms)} arms with {len(comparison.seeds)} "
-        f"seeds are {total} runs: {total - len(missing)} are in {comparison.folder.path}, {len(missing)} to be made, "
-        f"{jobs} at a time",
+        f"{comparison.folder.dataset}: {cases:,} test cases; {len(comparison.arms)} arms with {seeds} "
+        f"seed{'s' * (seeds > 1)} are {total} runs: {total - len(missing)} are in {comparison.folder.path}, "
+        f"{len(missing)} to be made, {jobs} at a time",
         flush=True,
     )
     if not missing:
+        print()
         return
     estimated = False
     started = time.perf_counter()

@@ -19,6 +19,7 @@ import torch
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
+from recbole.utils.logger import RemoveColorFilter
 
 from recbole_llmdistill.comparison import costs
 from recbole_llmdistill.comparison.beyond_accuracy import beyond_accuracy
@@ -35,7 +36,9 @@ def main() -> int:
     folder = Path(sys.argv[1]).resolve()
     sys.argv[1:] = []  # RecBole reads the command line of any process
     _end_with_parent()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler()
+    handler.addFilter(RemoveColorFilter())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=[handler])
     try:
         result = train_and_test(json.loads((folder / JOB).read_text(encoding="utf-8")), folder)
     except KeyboardInterrupt:
