@@ -36,6 +36,7 @@ def add_parser(commands) -> None:
     parser.add_argument(
         "--baseline", metavar="NAME", help="what all are compared with; default: the plain twin of each"
     )
+    parser.add_argument("--report-only", action="store_true", help="tables of the runs that are there; run nothing")
     parser.add_argument("--config_files", help="RecBole yaml files for all models, separated by spaces")
     parser.add_argument(
         "--settings-of", action="append", default=[], metavar="MODEL=FILE", help="a yaml file for one model; repeatable"
@@ -87,7 +88,8 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     )
     comparison = prepare(configs, common, reference, arguments.seeds, arguments.out)
     with comparison.folder:
-        _make_runs(comparison, arguments.jobs)
+        if not arguments.report_only:
+            _make_runs(comparison, arguments.jobs)
         return _report(comparison, reference)
 
 

@@ -67,6 +67,13 @@ def test_makes_missing_runs_once_and_writes_everything(command, tmp_path) -> Non
     assert "0 to be made" in text
     assert (out / "results.jsonl").read_text() == after
 
+    # A model that has not been run is no row of the changes, and nothing is run.
+    status, text, _ = command("--dataset=tiny", "--models=SASRecDistill,GRU4Rec", f"--out={out}", "--report-only")
+    assert status == 0
+    assert "SASRecDistill  SASRec (whole sequences)  NLL" in text
+    assert "GRU4Rec" not in text.split("Change against the baseline")[1].split("What it costs")[0]
+    assert (out / "results.jsonl").read_text() == after
+
 
 def one_line(result: tuple[int, str, str]) -> str:
     status, _, error = result
