@@ -13,6 +13,8 @@ LLM = ["openai[aiohttp]>=3,<4", "aiohttp>=3.10", "transformers>=5,<6"]
 # Searchers of Ray Tune that learn from the trials before. bayesian-optimization: of the releases that Ray 2.6.3 calls
 # rightly, the last that does not ask for another colorama than RecBole.
 TUNE = ["hyperopt>=0.2.7,<0.4", "optuna>=3,<6", "bayesian-optimization>=1.3,<1.4.1"]
+# The figure of a comparison, and those in benchmarks/.
+PLOT = ["matplotlib>=3.8"]
 VERSION = next(
     line.split('"')[1]
     for line in (HERE / "recbole_llmdistill" / "__init__.py").read_text(encoding="utf-8").splitlines()
@@ -42,6 +44,7 @@ setup(
     package_data={
         "recbole_llmdistill.properties": files_below("properties"),
         "recbole_llmdistill.profiles.inspect": ["page.html"],
+        "recbole_llmdistill.comparison": ["page.html"],
     },
     # Ranges within which the mended RecBole runs; constraints.txt has the exact set that the tests ran with.
     install_requires=[
@@ -62,13 +65,14 @@ setup(
         "plotly>=5.20",
         "jinja2>=3.1",
         "ijson>=3.2",
+        "tabulate>=0.9",
     ],
     extras_require={
         "encoders": ENCODERS,
         "llm": LLM,
         "tune": TUNE,
-        "plot": ["matplotlib>=3.8"],
-        "test": ["pytest>=8", "ruff>=0.9", "build>=1.2", "hypothesis>=6.100", *ENCODERS, *LLM, *TUNE],
+        "plot": PLOT,
+        "test": ["pytest>=8", "ruff>=0.9", "build>=1.2", "hypothesis>=6.100", *ENCODERS, *LLM, *TUNE, *PLOT],
     },
     entry_points={
         "console_scripts": [

@@ -63,8 +63,8 @@ class DistillationSettings(BaseModel):
     """Centre the profile vectors and scale them to unit root mean square."""
     profile_aggregation: Literal["mean", "attention"]
     """How several profiles a user become one."""
-    profile_control: Literal["none", "shuffled"]
-    """``shuffled`` deals the profiles out anew among users: the control of every claim."""
+    profile_control: Literal["none", "shuffled", "random"]
+    """Controls of every claim: ``shuffled`` deals the profiles out anew among users, ``random`` draws others."""
     profile_item_fields: dict[str, str] | list[str] | None
     """Fields of the ``.item`` file that an LLM is shown, in order, with their labels; unset: all text and numbers."""
     profile_interaction_fields: dict[str, str] | list[str] | None

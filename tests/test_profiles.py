@@ -168,3 +168,19 @@ def test_the_newer_of_text_and_binary_is_read(prepare, tiny) -> None:
     assert load(prepare()).vectors.shape[-1] == 2
     os.utime(text, (0, 0))
     assert load(prepare()).vectors.shape[-1] == 12
+
+
+def test_random_profiles_are_other_vectors_of_the_same_users_and_spread(prepare) -> None:
+    random = load(prepare(profile_control="random", profile_standardize=False))
+    plain = load(prepare(profile_standardize=False))
+    assert torch.equal(random.present, plain.present)
+    assert not random.vectors[~random.present].any()
+    drawn, real = random.vectors[random.present], plain.vectors[plain.present]
+    assert not torch.isclose(drawn, real).any()
+    within = 4 * real.std(dim=0) / len(real) ** 0.5
+    assert ((drawn.mean(dim=0) - real.mean(dim=0)).abs() < within).all()
+    assert torch.allclose(drawn.std(dim=0), real.std(dim=0), rtol=0.5)
+    assert torch.equal(load(prepare(profile_control="random", profile_standardize=False)).vectors, random.vectors)
+    assert not torch.equal(
+        load(prepare(profile_control="random", profile_standardize=False, seed=5)).vectors, random.vectors
+    )

@@ -2,11 +2,11 @@
 
 import argparse
 import asyncio
-import difflib
 import logging
 import sys
 from typing import Any
 
+from recbole_llmdistill.cli.misspelt_options import refuse_misspelt_options
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
 from recbole_llmdistill.errors import InputError
 
@@ -104,14 +104,7 @@ def _check_options(arguments: argparse.Namespace, settings: list[str]) -> None:
         raise InputError(
             "--ray is for local models (--llm hf:...); a server is asked by one process, or by --shard i/n"
         )
-    ours = [option for action in arguments.parser._actions for option in action.option_strings]
-    for setting in settings:
-        name = setting.split("=")[0]
-        nearest = difflib.get_close_matches(name, ours, n=1, cutoff=0.8)
-        # RecBole takes any key, so a misspelt option of ours would go unnoticed
-        if nearest or "-" in name.removeprefix("--"):
-            hint = f"; did you mean {nearest[0]}?" if nearest else ""
-            raise InputError(f"argument {setting!r} is not understood{hint}")
+    refuse_misspelt_options(arguments.parser, settings)
 
 
 def _positive(text: str) -> Any:

@@ -3,10 +3,22 @@
 import argparse
 import sys
 
-from recbole_llmdistill.cli import convert, describe, doctor, encode, generate, import_, inspect, merge, reduce, tune
+from recbole_llmdistill.cli import (
+    compare,
+    convert,
+    describe,
+    doctor,
+    encode,
+    generate,
+    import_,
+    inspect,
+    merge,
+    reduce,
+    tune,
+)
 from recbole_llmdistill.cli.exit_status import ends_with_one_line
 
-COMMANDS = (doctor, convert, describe, generate, merge, encode, reduce, import_, inspect, tune)
+COMMANDS = (doctor, convert, describe, generate, merge, encode, reduce, import_, inspect, tune, compare)
 
 
 def build_parser() -> argparse.ArgumentParser:

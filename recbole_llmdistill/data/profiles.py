@@ -47,6 +47,14 @@ class UserProfiles:
         vectors[holders], present[holders] = self.vectors[dealt], self.present[dealt]
         return UserProfiles(vectors, present)
 
+    def random(self, seed: int) -> "UserProfiles":
+        """The control without any content: normal vectors for the same users, of each dimension's mean and spread."""
+        existing = self.vectors[self.present]
+        drawn = torch.randn(existing.shape, generator=torch.Generator().manual_seed(seed))
+        vectors = torch.zeros_like(self.vectors)
+        vectors[self.present] = drawn * existing.std(dim=0, unbiased=False) + existing.mean(dim=0)
+        return UserProfiles(vectors, self.present)
+
 
 def load_user_profiles(training_part: DistillationDataset, settings: DistillationSettings) -> UserProfiles:
     """Find, read, check and align the profiles for a training run.
@@ -63,6 +71,8 @@ def load_user_profiles(training_part: DistillationDataset, settings: Distillatio
     profiles = align(read_profile_file(path), training_part, settings.profile_min_coverage)
     if settings.profile_control == "shuffled":
         profiles = profiles.shuffled(training_part.config["seed"])
+    elif settings.profile_control == "random":
+        profiles = profiles.random(training_part.config["seed"])
     return profiles.standardized() if settings.profile_standardize else profiles
 
 

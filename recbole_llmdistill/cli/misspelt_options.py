@@ -1,0 +1,22 @@
+"""Options of ours that RecBole would take for settings, because it takes any ``--key=value``."""
+
+import argparse
+import difflib
+from collections.abc import Sequence
+
+from recbole_llmdistill.errors import InputError
+
+
+def refuse_misspelt_options(parser: argparse.ArgumentParser, settings: Sequence[str]) -> None:
+    """Refuse what looks like an option of ``parser`` and is none.
+
+    Raises:
+        InputError: with the nearest option.
+    """
+    ours = [option for action in parser._actions for option in action.option_strings]
+    for setting in settings:
+        name = setting.split("=")[0]
+        nearest = difflib.get_close_matches(name, ours, n=1, cutoff=0.8)
+        if nearest or "-" in name.removeprefix("--"):
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            raise InputError(f"argument {setting!r} is not understood{hint}")

@@ -1,0 +1,137 @@
+"""What is compared: an arm is a model with settings of its own, under a name for the table."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from recbole_llmdistill.comparison.ablations import ablation_settings
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.model_names import explain_unknown_model
+from recbole_llmdistill.registry import MODELS
+
+Kind = Literal["plain", "distilled", "control", "ablation", "other"]
+
+PLAIN: dict[str, Any] = {"distill_alpha": 0.0}
+"""Settings that make a distilled model the plain one on the same road."""
+
+CONTROLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "shuffled": ("{distilled}, profiles shuffled", {"profile_control": "shuffled"}),
+    "random": ("{distilled}, random vectors", {"profile_control": "random"}),
+    "smoothed": ("{plain}, smoothed by popularity", {**PLAIN, "distill_popularity_smoothing": 0.1}),
+}
+"""Controls of a distilled model by name: the label, and the settings. They tell knowledge from regularisation."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A row of the table.
+
+    Attributes:
+        label: its name there.
+        model: RecBole's name of the model.
+        kind: what it is for; ``other`` is a model that has nothing to do with distillation.
+        settings: what sets it apart from the model's settings in this comparison.
+        baseline: label of the arm that it is compared with; None for the baseline itself.
+    """
+
+    label: str
+    model: str
+    kind: Kind
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    baseline: str | None = None
+
+
+def build_arms(
+    models: Sequence[str],
+    controls: Sequence[str] = (),
+    ablations: Sequence[str] = (),
+    profiles: Mapping[str, str] | None = None,
+    baseline: str | None = None,
+    configured: Callable[[str], Mapping[str, Any]] = dict,
+) -> list[Arm]:
+    """The arms of a comparison, baselines before what is compared with them.
+
+    A distilled model brings along its plain twin: the same model on the same road without distillation. Every arm is
+    compared with the plain twin of its own base model, or where there is none with the first plain twin, or the first
+    arm; ``baseline`` names one for all.
+
+    Args:
+        models: RecBole's names.
+        controls: names in :data:`CONTROLS`, for each distilled model.
+        ablations: names in ``properties/comparison/ablations.yaml``, likewise.
+        profiles: name -> file or folder of further profile vectors, likewise.
+        baseline: label of an arm, or name of a model.
+        configured: gives the final settings of a distilled model; ``n_layers`` and ``train_sequences`` are read.
+
+    Raises:
+        InputError: an unknown model, control, ablation or baseline; names the nearest.
+    """
+    for name in models:
+        if problem := explain_unknown_model(name):
+            raise InputError(f"--models: {problem}")
+    if unknown := [name for name in controls if name not in CONTROLS]:
+        raise InputError(f"--controls: unknown control {unknown[0]!r}; known: {', '.join(CONTROLS)}")
+    distilled = [name for name in dict.fromkeys(models) if name in MODELS]
+    settings = {name: configured(name) for name in distilled}
+    twins = {base_model(name): _plain_label(name, settings[name]) for name in distilled}
+    arms: list[Arm] = []
+    for name in dict.fromkeys(models):
+        if name in MODELS:
+            plain = Arm(twins[base_model(name)], name, "plain", PLAIN)
+            arms += [plain, Arm(name, name, "distilled", {}, plain.label)]
+            arms += _controls(name, plain.label, controls)
+            arms += _variants(name, plain.label, ablations, profiles or {}, settings[name])
+        else:
+            label = f"{name} (prefixes)" if name in map(base_model, MODELS) else name
+            arms.append(Arm(label, name, "other", {}, twins.get(name)))
+    if (ablations or controls or profiles) and not any(arm.kind == "distilled" for arm in arms):
+        raise InputError(f"--controls, --ablate and --profiles vary a distilled model; add one: {', '.join(MODELS)}")
+    return _with_baselines(arms, baseline)
+
+
+def base_model(name: str) -> str:
+    """Name of the model that a distilled one is made of."""
+    return name.removesuffix("Distill")
+
+
+def _plain_label(name: str, settings: Mapping[str, Any]) -> str:
+    whole = settings.get("train_sequences", "whole") == "whole"
+    return f"{base_model(name)} ({'whole sequences' if whole else 'distillation off'})"
+
+
+def _controls(name: str, plain: str, controls: Sequence[str]) -> list[Arm]:
+    return [
+        Arm(label.format(distilled=name, plain=plain), name, "control", settings, plain)
+        for label, settings in map(CONTROLS.__getitem__, dict.fromkeys(controls))
+    ]
+
+
+def _variants(
+    name: str, plain: str, ablations: Sequence[str], profiles: Mapping[str, str], settings: Mapping[str, Any]
+) -> list[Arm]:
+    arms = [
+        Arm(f"{name}, {ablation} {label}", name, "ablation", {key: value}, plain)
+        for ablation in dict.fromkeys(ablations)
+        for key, label, value in ablation_settings(ablation, settings)
+    ]
+    paths = profiles.items()
+    return arms + [Arm(f"{name}, {label}", name, "ablation", {"profile_path": path}, plain) for label, path in paths]
+
+
+def _with_baselines(arms: list[Arm], baseline: str | None) -> list[Arm]:
+    labels = [arm.label for arm in arms]
+    default = next((arm.label for arm in arms if arm.kind == "plain"), labels[0])
+    if baseline is not None:
+        of_model = [arm.label for arm in arms if arm.model == baseline and arm.kind in ("distilled", "other")]
+        default = baseline if baseline in labels else of_model[0] if of_model else None
+        if default is None:
+            nearest = difflib.get_close_matches(baseline, labels, n=3, cutoff=0) or labels
+            raise InputError(f"--baseline: no arm is called {baseline!r}; nearest: {'; '.join(nearest)}")
+
+    def of(arm: Arm) -> str | None:
+        if baseline is None and (arm.baseline in labels or arm.kind == "plain"):
+            return arm.baseline
+        return None if arm.label == default else default
+
+    return [Arm(arm.label, arm.model, arm.kind, arm.settings, of(arm)) for arm in arms]

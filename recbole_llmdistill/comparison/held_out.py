@@ -1,0 +1,114 @@
+"""The test cases that all arms are asked: who, which item, and what is known of them from the training part."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from recbole.data import create_dataset
+
+from recbole_llmdistill.data.dataset import DistillationDataset
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.fingerprint import fingerprint_interactions
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One row a test case, sorted by user and item, whatever the order in which a model is asked.
+
+    Attributes:
+        users: ``[R]`` user tokens.
+        items: ``[R]`` tokens of the held-out item.
+        history_lengths: ``[R]`` interactions of the user before it.
+        item_tokens: ``[N]`` all items of the data set, sorted.
+        item_counts: ``[N]`` interactions with each in the training part.
+        training_fingerprint: of the training interactions.
+        test_fingerprint: of the test cases.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    history_lengths: np.ndarray
+    item_tokens: np.ndarray
+    item_counts: np.ndarray
+    training_fingerprint: str
+    test_fingerprint: str
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """What tells data set, filter and split from others."""
+        return {"training": self.training_fingerprint, "test": self.test_fingerprint}
+
+    @property
+    def popularities(self) -> np.ndarray:
+        """``[R]`` interactions with the held-out item in the training part."""
+        return self.item_counts[np.searchsorted(self.item_tokens, self.items)]
+
+    def write(self, path: Path) -> None:
+        """Write it where the processes of the runs find it."""
+        temporary = path.with_name(f".{path.name}")  # numpy appends .npz to other names
+        np.savez_compressed(temporary, **{field.name: getattr(self, field.name) for field in fields(self)})
+        temporary.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "HeldOut":
+        """What :meth:`write` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            values = {name: file[name] if file[name].ndim else file[name].item() for name in file.files}
+        return cls(**values)
+
+    def order_of(self, users: np.ndarray, items: np.ndarray, lists: int) -> np.ndarray:
+        """Order in which rows of a model's test part are these test cases.
+
+        Args:
+            users: ``[R]`` user token of each item that is held out.
+            items: ``[R]`` its token.
+            lists: number of rankings; RecBole's general recommenders rank once a user, however many items are held out.
+
+        Raises:
+            InputError: they are not the same test cases.
+        """
+        order = np.lexsort((items, users))
+        same = np.array_equal(users[order], self.users) and np.array_equal(items[order], self.items)
+        if not same or lists != len(users):
+            raise InputError(
+                f"this model is asked for {len(users):,} items in {lists:,} rankings, the others for "
+                f"{len(self.users):,} items in as many, or for other ones, so their figures cannot stand in one table; "
+                "a split with one test item a user, such as leave-one-out, suits all models"
+            )
+        return order
+
+
+def read_parts(config) -> list[DistillationDataset]:
+    """Training, validation and test part of the reference config, split by RecBole.
+
+    Raises:
+        InputError: a part is empty.
+    """
+    parts = create_dataset(config).build()
+    for name, part in zip(("training", "validation", "test"), parts, strict=True):
+        if len(part) == 0:
+            raise InputError(f"eval_args: the {name} part of this split is empty, so nothing can be compared")
+    return parts
+
+
+def held_out_cases(training_part: DistillationDataset, test_part: DistillationDataset) -> HeldOut:
+    """The test cases of a split."""
+    uid, iid = training_part.uid_field, training_part.iid_field
+    rows = test_part.inter_feat
+    users = training_part.id2token(uid, rows[uid].numpy()).astype(str)
+    items = training_part.id2token(iid, rows[iid].numpy()).astype(str)
+    training_users, training_items = training_part.training_interactions()
+    item_tokens = np.sort(training_part.field2id_token[iid][1:].astype(str))  # but for the padding item
+    counts = pd.Series(training_items.astype(str)).value_counts()
+    order = np.lexsort((items, users))
+    users, items = users[order], items[order]
+    return HeldOut(
+        users,
+        items,
+        test_part.history_lengths()[order].astype(np.int64),
+        item_tokens,
+        counts.reindex(item_tokens, fill_value=0).to_numpy(np.int64),
+        fingerprint_interactions(training_users, training_items),
+        fingerprint_interactions(users, items),
+    )

@@ -1,0 +1,82 @@
+"""What a comparison leaves behind: tables in every format, the page, the figure."""
+
+from pathlib import Path
+
+from recbole_llmdistill.comparison.comparison import Comparison, metric_names
+from recbole_llmdistill.comparison.gains import Gain, gains, gains_table
+from recbole_llmdistill.comparison.results import code_versions
+from recbole_llmdistill.comparison.table import Table
+from recbole_llmdistill.comparison.tables import (
+    accuracy_table,
+    beyond_accuracy_table,
+    changes_table,
+    controls_table,
+    costs_table,
+)
+from recbole_llmdistill.errors import InputError
+
+TABLES = "tables"
+
+
+def all_tables(comparison: Comparison, reference) -> tuple[list[Table], list[Gain]]:
+    """Every table, and the gains of groups behind the last one."""
+    found = list(gains(comparison))
+    tables = [
+        accuracy_table(comparison, metric_names(reference)),
+        changes_table(comparison),
+        controls_table(comparison),
+        costs_table(comparison),
+        beyond_accuracy_table(comparison),
+        gains_table(comparison, found) if found else None,
+    ]
+    return [table for table in tables if table is not None and table.rows], found
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What a reader has to know of the whole comparison."""
+    lines = []
+    records = [record for arm in comparison.arms for record in comparison.records(arm.label).values()]
+    versions = code_versions(records)
+    if len(versions) > 1:
+        lines.append(f"These runs were made by different code: {', '.join(versions)}.")
+    ranked = {record["config"].get("repeatable") for record in records}
+    if len(ranked) > 1:
+        lines.append(
+            "General recommenders rank the items that the user has not seen in training, as RecBole has it; sequential "
+            "models rank all items."
+        )
+    return lines
+
+
+def write_report(comparison: Comparison, reference) -> list[Path]:
+    """Write ``tables/`` (Markdown, LaTeX, csv), ``comparison.html`` and ``comparison.svg`` beside the results.
+
+    Returns:
+        The files that a reader wants to open.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    from recbole_llmdistill.comparison.figure import write_figure
+    from recbole_llmdistill.comparison.page import render_page
+
+    tables, found = all_tables(comparison, reference)
+    out, remarks = comparison.folder.path, notes(comparison)
+    contents = {
+        Path(TABLES, "comparison.md"): "\n\n".join([*(table.as_markdown() for table in tables), *remarks]) + "\n",
+        Path(TABLES, "comparison.tex"): "\n\n".join(table.as_latex() for table in tables) + "\n",
+        **{Path(TABLES, f"{table.name}.csv"): table.as_csv() for table in tables},
+        Path("comparison.html"): render_page(comparison, tables, found, remarks),
+    }
+    try:
+        (out / TABLES).mkdir(exist_ok=True)
+        for name, content in contents.items():
+            temporary = out / name.with_name(name.name + ".tmp")
+            temporary.write_text(content, encoding="utf-8")
+            temporary.replace(out / name)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror or error})") from error
+    files = [out / "comparison.html", out / TABLES / "comparison.md", out / TABLES / "comparison.tex"]
+    if write_figure(comparison, out / "comparison.svg"):
+        files.append(out / "comparison.svg")
+    return files

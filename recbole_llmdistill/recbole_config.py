@@ -1,0 +1,41 @@
+"""RecBole's config of some settings, with whatever it refuses told in one line."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.settings_file import check_settings_file
+
+# What RecBole's Config raises where it refuses a setting.
+_REFUSALS = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, NotImplementedError, RuntimeError)
+
+
+def build_config(
+    model: str | None,
+    dataset: str | None,
+    config_files: Sequence[str] | None = None,
+    config_dict: Mapping[str, Any] | None = None,
+):
+    """RecBole's config of these settings and ``sys.argv``, each counting for more than the one before.
+
+    Raises:
+        InputError: a file cannot be read, or RecBole or this package refuses a value.
+    """
+    from recbole.config import Config
+
+    from recbole_llmdistill.model_names import explain_unknown_model
+
+    if model and (problem := explain_unknown_model(model)):
+        raise InputError(problem)
+    for file in config_files or []:
+        check_settings_file(Path(file))
+    files = None if config_files is None else list(config_files)
+    settings = None if config_dict is None else dict(config_dict)  # RecBole changes it
+    try:
+        return Config(model, dataset, config_file_list=files, config_dict=settings)
+    except InputError:
+        raise
+    except _REFUSALS as error:
+        text = " ".join(str(error.args[0] if error.args else error).split())
+        raise InputError(text or repr(error)) from error
