@@ -80,7 +80,7 @@ def measure_latency(data: Path | None, rounds: int) -> dict:
     made["SASRecDistill"][1].load_state_dict(weights)  # which also shows that the names are the same
     milliseconds: dict[str, dict[str, list[float]]] = {}
     with torch.no_grad():
-        for users, calls in ((1, 100), (256, 6)):
+        for users, calls in ((1, 50), (256, 3)):
             for number in range(-1, rounds):  # round -1 warms up
                 order = MODELS if number % 2 else MODELS[::-1]
                 for model in order:
