@@ -122,11 +122,16 @@ def _save_cases(file: Path, trainer, collector: RecordingCollector, dataset, hel
     user_tokens = dataset.id2token(dataset.uid_field, users).astype(str)
     order = held_out.order_of(user_tokens, tokens[items], len(lists))
     values = values_of_cases(trainer.evaluator, collector.struct)
-    if config["loss_type"] == "CE":  # else the scores are no logits
+    if scores_are_logits(config):
         values[NLL] = likelihood.astype(np.float32)
     np.savez_compressed(file, **{name: of_rows[order] for name, of_rows in values.items()})
     means = {name: float(of_rows.mean(dtype=np.float64)) for name, of_rows in values.items()}
     return means, beyond_accuracy(np.searchsorted(held_out.item_tokens, tokens[lists]), held_out.item_counts)
+
+
+def scores_are_logits(config) -> bool:
+    """Whether a model is trained by cross-entropy over the items, so that a softmax of its scores means something."""
+    return config["loss_type"] == "CE" and config["distill_rec_loss"] != "gbce"
 
 
 def _write_into(folder: Path, config) -> None:

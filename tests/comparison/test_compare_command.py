@@ -146,6 +146,8 @@ def test_interrupted_killed_and_resumed(tiny, tmp_path) -> None:
                 "--stopping_step=1000000",
             ],
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            # A shell's background job ignores Ctrl-C, and so would what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def runs_alive() -> list[str]:

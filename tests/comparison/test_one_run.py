@@ -10,7 +10,7 @@ from recbole.quick_start import run_recbole
 
 from recbole_llmdistill.comparison.beyond_accuracy import average_popularity, coverage, gini
 from recbole_llmdistill.comparison.costs import peak_memory
-from recbole_llmdistill.comparison.one_run import train_and_test
+from recbole_llmdistill.comparison.one_run import scores_are_logits, train_and_test
 from recbole_llmdistill.comparison.recording import RecordingCollector, values_of_cases
 
 
@@ -66,6 +66,14 @@ def test_likelihoods_and_ranks_by_loops(prepare) -> None:
         assert values["hit@1"][row] == (rank == 1)
     for name, value in result.items():
         assert values[name].mean(dtype=float) == pytest.approx(value, abs=0.51e-4)
+
+
+@pytest.mark.parametrize(
+    ("loss_type", "of_whole_sequences", "expected"),
+    [("CE", None, True), ("CE", "softmax", True), ("CE", "gbce", False), ("BPR", None, False), (None, None, False)],
+)
+def test_likelihoods_are_of_models_with_cross_entropy(loss_type, of_whole_sequences, expected) -> None:
+    assert scores_are_logits({"loss_type": loss_type, "distill_rec_loss": of_whole_sequences}) is expected
 
 
 def test_metrics_of_lists_are_recboles() -> None:
