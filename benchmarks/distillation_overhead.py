@@ -10,11 +10,8 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
-from pathlib import Path
 
 from child import machine, run_child
-from peers.interactions import from_recbole
 
 ARMS = {"without": {"distill_alpha": 0}, "with": {"distill_epochs": 10**6}}
 
@@ -25,34 +22,30 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="pairs of processes")
     parser.add_argument("--epochs", type=int, default=6, help="epochs a process")
     arguments = parser.parse_args()
-    sys.argv = sys.argv[:1]  # RecBole reads the command line of any process
 
     print(machine(), "\n")
     print(
         "| model | seconds an epoch without | with | with / without (median of rounds; min to max) | peak memory, MiB |"
     )
     print("|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        interactions = Path(folder, "interactions.npz")
-        from_recbole("ml-100k", {}).write(interactions)
-        for model in arguments.models:
-            seconds: dict[str, list[float]] = {arm: [] for arm in ARMS}
-            peaks: dict[str, list[float]] = {arm: [] for arm in ARMS}
-            for number in range(arguments.rounds):
-                for arm in list(ARMS)[:: 1 if number % 2 else -1]:  # neither is always first
-                    options = ["--interactions", interactions, "--model", model, "--epochs", arguments.epochs]
-                    run = run_child("train_llmdistill.py", *options, "--settings", json.dumps(ARMS[arm]))
-                    seconds[arm].append(statistics.median(run["seconds"][1:]))
-                    peaks[arm].append(run["peak_mib"])
-                    print(f"round {number + 1}: {model} {arm} {run['seconds']}", file=sys.stderr, flush=True)
-            ratios = [b / a for a, b in zip(seconds["without"], seconds["with"], strict=True)]
-            without, distilling = (statistics.median(seconds[arm]) for arm in ARMS)
-            print(
-                f"| {model}Distill | {without:.3f} | {distilling:.3f} "
-                f"| {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}) "
-                f"| {statistics.median(peaks['without']):.0f}, {statistics.median(peaks['with']):.0f} |",
-                flush=True,
-            )
+    for model in arguments.models:
+        seconds: dict[str, list[float]] = {arm: [] for arm in ARMS}
+        peaks: dict[str, list[float]] = {arm: [] for arm in ARMS}
+        for number in range(arguments.rounds):
+            for arm in list(ARMS)[:: 1 if number % 2 else -1]:  # neither is always first
+                options = ["--model", model, "--epochs", arguments.epochs]
+                run = run_child("train_llmdistill.py", *options, "--settings", json.dumps(ARMS[arm]))
+                seconds[arm].append(statistics.median(run["seconds"][1:]))
+                peaks[arm].append(run["peak_mib"])
+                print(f"round {number + 1}: {model} {arm} {run['seconds']}", file=sys.stderr, flush=True)
+        ratios = [b / a for a, b in zip(seconds["without"], seconds["with"], strict=True)]
+        without, distilling = (statistics.median(seconds[arm]) for arm in ARMS)
+        print(
+            f"| {model}Distill | {without:.3f} | {distilling:.3f} "
+            f"| {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}) "
+            f"| {statistics.median(peaks['without']):.0f}, {statistics.median(peaks['with']):.0f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

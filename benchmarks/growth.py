@@ -18,13 +18,12 @@ from pathlib import Path
 
 import numpy as np
 from child import machine, run_child
-from peers.interactions import from_recbole
 
 BASE = {"users": 1000, "length": 50, "items": 2000, "hidden size": 64}
 POINTS = {
     "users": [500, 1000, 2000, 4000],
     "length": [25, 50, 100, 200],
-    "items": [1000, 4000, 16000, 64000],
+    "items": [500, 2000, 8000, 32000],
     "hidden size": [32, 64, 128, 256],
 }
 
@@ -47,17 +46,14 @@ def measure(point: dict[str, int], epochs: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         write_dataset(Path(folder, "synthetic"), point["users"], point["length"], point["items"])
         settings = {
+            "dataset": "synthetic",
             "data_path": folder,
             "MAX_ITEM_LIST_LENGTH": point["length"],
             "hidden_size": point["hidden size"],
             "inner_size": 4 * point["hidden size"],
             "distill_alpha": 0,
         }
-        interactions = Path(folder, "interactions.npz")
-        from_recbole("synthetic", settings).write(interactions)
-        settings["dataset"] = "synthetic"
-        options = ["--interactions", interactions, "--epochs", epochs, "--settings", json.dumps(settings)]
-        run = run_child("train_llmdistill.py", *options)
+        run = run_child("train_llmdistill.py", "--epochs", epochs, "--settings", json.dumps(settings))
     return {
         **point,
         "seconds": statistics.median(run["seconds"][1:]),
@@ -102,7 +98,6 @@ def main() -> None:
     parser.add_argument("--figures", type=Path, help="folder for the plots")
     parser.add_argument("--results", type=Path, help="append what was measured to this file, as JSON lines")
     arguments = parser.parse_args()
-    sys.argv = sys.argv[:1]  # RecBole reads the command line of any process
 
     measured: dict[tuple, dict] = {}
     for quantity in arguments.quantities:

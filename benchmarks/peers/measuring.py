@@ -23,14 +23,17 @@ class StopTraining(Exception):
 def arguments(description: str) -> argparse.Namespace:
     """Parse the command line that all training programs have."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--interactions", required=True, help="file written by interactions.py")
+    parser.add_argument("--interactions", help="file written by interactions.py; with RecBole only to evaluate")
     parser.add_argument("--model", choices=["SASRec", "BERT4Rec"], default="SASRec")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--evaluate-every", type=int, default=0, help="epochs; 0: never")
     parser.add_argument("--patience", type=int, default=10**6, help="evaluations without a better validation NDCG")
     parser.add_argument("--settings", type=json.loads, default={}, help="settings of the library, as JSON")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.evaluate_every and not given.interactions:
+        parser.error("--evaluate-every needs --interactions")
+    return given
 
 
 class Run:
@@ -44,7 +47,7 @@ class Run:
     def __init__(self, given: argparse.Namespace, score: Callable[[Sequence[np.ndarray]], np.ndarray]) -> None:
         self.given = given
         self.score = score
-        self.interactions = Interactions.read(given.interactions)
+        self.interactions = Interactions.read(given.interactions) if given.interactions else None
         self.seconds: list[float] = []
         self.targets: list[int] = []
         self.evaluations: list[dict] = []
@@ -66,8 +69,8 @@ class Run:
             StopTraining: validation NDCG has not risen for ``--patience`` evaluations, or all epochs are done.
         """
         self.seconds.append(time.perf_counter() - self.started)
-        # ru_maxrss is in KiB on Linux; evaluation comes after and is not counted.
-        self.peak_mib = self.peak_mib or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        if not self.evaluations:  # the peak is that of loading and training; ru_maxrss is in KiB on Linux
+            self.peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         epoch = len(self.seconds)
         if self.given.evaluate_every and epoch % self.given.evaluate_every == 0:
             parts = {
