@@ -8,6 +8,7 @@ batches of 128 sequences (RecBole: its default of 2048 rows, each with one targe
 over all items, Adam. Each measurement is a process of its own in the environment of its library (``peers/README.md``),
 on all cores, and rounds are interleaved; a process trains several epochs and its first, which warms up, is left out
 (RecBole's is not: it takes minutes). Seconds are of training alone, the peak resident memory is of the whole process.
+RecTools' SASRec is measured with its own layers, whose inner size is 64, and with its pre-norm ones of inner size 256.
 RecBole is stock RecBole: its process does not import this package. Ours trains with the distillation loss on.
 
 Targets are positions with a loss, counted while training. RecTools and RePlay use each user's last 50 interactions;
@@ -31,9 +32,14 @@ from peers.interactions import from_recbole
 from peers.sizes import SIZES
 from step_flop import epoch_flop
 
-LIBRARIES = {"recbole": "RecBole", "rectools": "RecTools", "replay": "RePlay", "ours": "recbole-llmdistill"}
-PROGRAMS = {name: f"train_{name}.py" for name in LIBRARIES} | {"ours": "train_llmdistill.py"}
-SETTINGS = {"recbole": {}, "rectools": {"wide": True}, "replay": {}, "ours": {"distill_epochs": 10**6}}
+PROGRAMS = {
+    "recbole": "train_recbole.py",
+    "rectools": "train_rectools.py",
+    "rectools-wide": "train_rectools.py",
+    "replay": "train_replay.py",
+    "ours": "train_llmdistill.py",
+}
+SETTINGS = {"rectools-wide": {"wide": True}, "ours": {"distill_epochs": 10**6}}
 
 
 def summary(runs: list[dict]) -> dict:
@@ -55,10 +61,10 @@ def speed_table(model: str, runs: dict[str, list[dict]]) -> str:
         "| ours has more a second | peak memory, MiB | rounds |",
         "|" + "---|" * 8,
     ]
-    for of_library in runs.values():
+    for library, of_library in runs.items():
         one = summary(of_library)
         low, high = one["spread"]
-        name = of_library[0]["versions"]["library"]
+        name = of_library[0]["versions"]["library"] + (", inner size 256" if library == "rectools-wide" else "")
         rate = one["targets"] / one["seconds"]
         faster, more = one["seconds"] / ours["seconds"], ours["targets"] / ours["seconds"] / rate
         lines.append(
@@ -95,7 +101,7 @@ def flop_of(model: str, run: dict) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=["SASRec", "BERT4Rec"], default=["SASRec", "BERT4Rec"])
-    parser.add_argument("--libraries", nargs="+", choices=LIBRARIES, default=list(LIBRARIES))
+    parser.add_argument("--libraries", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
     parser.add_argument("--rounds", type=int, default=5, help="processes a library, in turn")
     parser.add_argument("--recbole-rounds", type=int, default=1, help="of these with RecBole, which takes minutes")
     parser.add_argument("--epochs", type=int, default=4, help="epochs a process; RecBole's trains one")
@@ -106,8 +112,8 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="append what was measured to this file, as JSON lines")
     arguments = parser.parse_args()
     sys.argv = sys.argv[:1]  # RecBole reads the command line of any process
-    libraries = [name for name in LIBRARIES if name in {*arguments.libraries, "ours"}]
-    pythons = {name: getattr(arguments, f"{name}_python", sys.executable) for name in libraries}
+    libraries = [name for name in PROGRAMS if name in {*arguments.libraries, "ours"}]
+    pythons = {name: getattr(arguments, f"{name.partition('-')[0]}_python", sys.executable) for name in libraries}
 
     with tempfile.TemporaryDirectory() as folder:
         interactions = Path(folder, "interactions.npz")
@@ -120,9 +126,11 @@ def main() -> None:
                 for library in libraries:
                     if library == "recbole" and number >= arguments.recbole_rounds:
                         continue
+                    if library == "rectools-wide" and model == "BERT4Rec":  # whose layers are wide anyway
+                        continue
                     options = ["--interactions", interactions, "--model", model]
                     options += ["--epochs", 1 if library == "recbole" else arguments.epochs]
-                    options += ["--settings", json.dumps(SETTINGS[library])]
+                    options += ["--settings", json.dumps(SETTINGS.get(library, {}))]
                     run = run_child(PROGRAMS[library], *options, python=pythons[library], threads=arguments.threads)
                     runs[library].append(run)
                     if arguments.results:
