@@ -1,0 +1,60 @@
+"""Train stock RecBole's SASRec or BERT4Rec on MovieLens-100K, without this package: no import of it, no mend.
+
+RecBole 1.2.1 runs so wherever NumPy is below 2, pandas below 3 and setuptools below 81; no checkpoint is saved, because
+reading it is what fails on the current stack. Its rows are prefixes, so its batches are ``--settings`` rows of one
+target each (RecBole's default, 2048).
+"""
+
+import contextlib
+import sys
+
+from measuring import Run, StopTraining, arguments
+
+
+def main() -> None:
+    given = arguments(__doc__)
+    if given.evaluate_every:
+        raise SystemExit("train_recbole.py measures time; quality on prefix rows: train_llmdistill.py, train_sequences")
+    sys.argv = sys.argv[:1]  # RecBole reads the command line of any process
+    from recbole import __version__ as version
+    from recbole.config import Config
+    from recbole.data import create_dataset, data_preparation
+    from recbole.utils import get_model, get_trainer, init_seed
+
+    assert "recbole_llmdistill" not in sys.modules
+    fixed = {"state": "ERROR", "show_progress": False, "seed": given.seed, "epochs": given.epochs}
+    # RecBole's default split is random, which a sequential model refuses; no negatives, as cross-entropy needs none.
+    common = {
+        "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "mode": "full"},
+        "train_neg_sample_args": None,
+        "train_batch_size": 2048,
+    }
+    config = Config(given.model, "ml-100k", config_dict={**fixed, **common, **given.settings})
+    init_seed(config["seed"], config["reproducibility"])
+    train_data, _, _ = data_preparation(config, create_dataset(config))
+    network = get_model(given.model)(config, train_data._dataset).to(config["device"])
+    trainer = get_trainer(config["MODEL_TYPE"], given.model)(config, network)
+    run = Run(given, None)
+    train_epoch = trainer._train_epoch
+
+    def timed(*args, **options):
+        run.begin_epoch()
+        losses = train_epoch(*args, **options)
+        run.end_epoch()
+        return losses
+
+    calculate_loss = network.calculate_loss
+
+    def counted(batch):
+        # BERT4Rec: places of the masked items, filled up with 0; RecBole gives these a loss of 0 (bert4rec.py).
+        run.count((batch[network.MASK_INDEX] > 0).sum() if given.model == "BERT4Rec" else len(batch))
+        return calculate_loss(batch)
+
+    trainer._train_epoch, network.calculate_loss = timed, counted
+    with contextlib.suppress(StopTraining):
+        trainer.fit(train_data, saved=False, verbose=False)
+    run.report(library=f"RecBole {version}")
+
+
+if __name__ == "__main__":
+    main()
