@@ -38,8 +38,23 @@ PROGRAMS = {
     "rectools-wide": "train_rectools.py",
     "replay": "train_replay.py",
     "ours": "train_llmdistill.py",
+    "ours-float32": "train_llmdistill.py",
+    "ours-no-overlap": "train_llmdistill.py",
 }
-SETTINGS = {"rectools-wide": {"wide": True}, "ours": {"distill_epochs": 10**6}}
+OURS = {"distill_epochs": 10**6}
+SETTINGS = {
+    "rectools-wide": {"wide": True},
+    "ours": OURS,
+    "ours-float32": {**OURS, "distill_precision": "float32"},
+    "ours-no-overlap": {**OURS, "distill_window_overlap": 0.0},
+}
+REMARKS = {
+    "rectools-wide": ", inner size 256",
+    "ours-float32": ", distill_precision=float32",
+    "ours-no-overlap": ", distill_window_overlap=0",
+}
+# BERT4Rec's layers in RecTools are wide anyway, and its windows here do not overlap anyway.
+SASREC_ALONE = ("rectools-wide", "ours-no-overlap")
 
 
 def summary(runs: list[dict]) -> dict:
@@ -64,7 +79,7 @@ def speed_table(model: str, runs: dict[str, list[dict]]) -> str:
     for library, of_library in runs.items():
         one = summary(of_library)
         low, high = one["spread"]
-        name = of_library[0]["versions"]["library"] + (", inner size 256" if library == "rectools-wide" else "")
+        name = of_library[0]["versions"]["library"] + REMARKS.get(library, "")
         rate = one["targets"] / one["seconds"]
         faster, more = one["seconds"] / ours["seconds"], ours["targets"] / ours["seconds"] / rate
         lines.append(
@@ -126,7 +141,7 @@ def main() -> None:
                 for library in libraries:
                     if library == "recbole" and number >= arguments.recbole_rounds:
                         continue
-                    if library == "rectools-wide" and model == "BERT4Rec":  # whose layers are wide anyway
+                    if library in SASREC_ALONE and model == "BERT4Rec":
                         continue
                     options = ["--interactions", interactions, "--model", model]
                     options += ["--epochs", 1 if library == "recbole" else arguments.epochs]
