@@ -8,7 +8,6 @@ folder only (configurator.py 235), so two of its methods are extended; being met
 depend on who imported what first.
 """
 
-import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from recbole.trainer import Trainer
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_llmdistill import quick_start
+from recbole_llmdistill.compat.extend import extend
 from recbole_llmdistill.data.dataset import CausalSequenceDataset, MaskedSequenceDataset
 from recbole_llmdistill.model.bert4recdistill import BERT4RecDistill
 from recbole_llmdistill.model.distillation_model import DistillationModel
@@ -45,8 +45,8 @@ def register() -> None:
     for key in ("train_sequences", "distill_window_overlap", "distill_window_shift"):
         if key not in dataset_arguments:  # RecBole's cache of data sets compares these keys (data/utils.py 70)
             dataset_arguments.append(key)
-    _extend(Config, "_load_internal_config_dict", _load_internal_config_dict)
-    _extend(Config, "_get_final_config_dict", _get_final_config_dict)
+    extend(Config, "_load_internal_config_dict", _load_internal_config_dict)
+    extend(Config, "_get_final_config_dict", _get_final_config_dict)
 
 
 def register_model(
@@ -66,18 +66,6 @@ def register_model(
     setattr(recbole.data.dataset, f"{name}Dataset", dataset)
     setattr(recbole.trainer, f"{name}Trainer", trainer)
     MODELS[name] = model
-
-
-def _extend(owner: type, method: str, extension: Callable) -> None:
-    original = getattr(owner, method)
-    if hasattr(original, "__wrapped__"):
-        return
-
-    @functools.wraps(original)
-    def extended(self, *args):
-        return extension(self, original, *args)
-
-    setattr(owner, method, extended)
 
 
 def _load_internal_config_dict(self: Config, original: Callable, model: str, model_class: type, dataset: str) -> None:
