@@ -35,12 +35,13 @@ def main() -> int:
     """Run the job of the folder that is the only argument; a failure becomes the result."""
     folder = Path(sys.argv[1]).resolve()
     sys.argv[1:] = []  # RecBole reads the command line of any process
-    _end_with_parent()
+    job = json.loads((folder / JOB).read_text(encoding="utf-8"))
+    _end_with(job["parent"])
     handler = logging.StreamHandler()
     handler.addFilter(RemoveColorFilter())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=[handler])
     try:
-        result = train_and_test(json.loads((folder / JOB).read_text(encoding="utf-8")), folder)
+        result = train_and_test(job, folder)
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -58,7 +59,8 @@ def train_and_test(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Train by RecBole's own steps, test the epoch that is best on validation, and measure.
 
     Args:
-        job: ``model``, ``dataset``, ``config_files``, ``settings`` and the file ``held_out``.
+        job: ``model``, ``dataset``, ``config_files``, ``settings``, the file ``held_out``, and ``parent``, the process
+            that waits for the result.
         folder: for what RecBole writes, and for the values of the single cases.
 
     Returns:
@@ -162,9 +164,11 @@ def _floats(result) -> dict[str, float]:
     return {name: float(value) for name, value in result.items()}
 
 
-def _end_with_parent() -> None:
-    """End when the command that started this process is gone, killed perhaps, rather than train for nobody."""
-    parent = os.getppid()
+def _end_with(parent: int) -> None:
+    """End when the command that started this process is gone, killed perhaps, rather than train for nobody.
+
+    It may be gone already: importing RecBole takes seconds.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -75,7 +75,8 @@ def run_jobs(
 
 
 def _start(job: Job, side_by_side: int, folder: Path, log: Path) -> _Running:
-    (folder / one_run.JOB).write_text(json.dumps(job.instructions), encoding="utf-8")
+    instructions = {**job.instructions, "parent": os.getpid()}
+    (folder / one_run.JOB).write_text(json.dumps(instructions), encoding="utf-8")
     threads = str(max(1, (os.cpu_count() or 1) // side_by_side))
     environment = {"OMP_NUM_THREADS": threads, **os.environ, "PYTHONUNBUFFERED": "1"}
     with open(log, "wb") as output:

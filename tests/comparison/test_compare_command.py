@@ -151,7 +151,7 @@ def test_interrupted_killed_and_resumed(tiny, tmp_path) -> None:
         )  # fmt: skip
 
     def runs_alive() -> list[str]:
-        found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        found = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
         return [line for line in found.splitlines() if "one_run" in line and str(tmp_path) in line]
 
     def wait_for(condition) -> None:
