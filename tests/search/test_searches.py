@@ -162,7 +162,9 @@ def test_every_searcher_and_the_median_rule(arguments, searcher: str) -> None:
 
 @pytest.mark.slow
 def test_a_time_budget_ends_the_search_with_a_winner(arguments) -> None:
-    output = search([*arguments, "--trials=50", "--epochs=300", "--stopping_step=300", "--time-budget=25"])
+    # No scheduler, so that time alone can cut a trial off.
+    limits = ["--trials=50", "--epochs=300", "--stopping_step=300", "--scheduler=none", "--time-budget=25"]
+    output = search([*arguments, *limits])
     assert "out of time" in output
     assert best()["test_result"]
 
