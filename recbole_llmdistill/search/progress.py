@@ -54,6 +54,13 @@ class SearchProgress(Callback):
         self._next_table = time.monotonic() + _TABLE_SECONDS
         self._bar = tqdm(total=trials, unit="trial", desc="search", file=sys.stderr, mininterval=0.5, smoothing=0)
 
+    def end_running(self) -> None:
+        """The search is over; Ray says nothing of the trials that the end of the time budget cut off."""
+        for trial in self.trials.values():
+            if trial.status == "running":
+                trial.status = self._why_stopped(trial)
+                self._end(trial)
+
     def close(self) -> None:
         """Leave the last state on the screen."""
         self._bar.close()

@@ -182,6 +182,7 @@ def run_trials(search: Search, setup: TrialSetup, data: SharedData, share: Share
         )
         try:
             tuner.fit()
+            progress.end_running()
         finally:
             progress.close()
     return list(progress.trials.values())
