@@ -33,7 +33,8 @@ def test_every_position_lies_in_one_place(lengths: list[int]) -> None:
 
 def test_rows_are_filled() -> None:
     assert len(pack_rows(torch.tensor([3, 7, 5, 5, 10, 1, 9]), 10).source) == 4  # 40 positions
-    assert len(pack_rows(torch.tensor([6, 6, 6]), 10).source) == 3
+    assert len(pack_rows(torch.tensor([6] * 8), 10).source) == 8
+    assert len(pack_rows(torch.tensor([6, 6, 6]), 10).source) == 4  # a multiple of 4
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_states_are_recboles(prepare, name: str, base: type, causal: bool) -> No
     with hidden_states(model.trm_encoder) as expected:
         base.forward(model, sequences, lengths) if causal else base.forward(model, sequences)
     packing = pack_rows(lengths, length)
-    assert len(packing.source) == 3
+    assert len(packing.source) == 4
     real = sequences != 0
     last, layers = encode(model, sequences, packing, causal, packing.destination[real], all_states=True)
     for states, right in zip(layers, expected, strict=True):

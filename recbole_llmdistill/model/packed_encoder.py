@@ -9,6 +9,9 @@ from torch.nn import functional as F
 
 from recbole_llmdistill.model.packing import Packing
 
+# The last layer's positions are a multiple of this: oneDNN makes, and keeps, a program for each shape that it meets.
+_POSITIONS = 64
+
 
 def encode(
     model: nn.Module, items: torch.Tensor, packing: Packing, causal: bool, wanted: torch.Tensor, all_states: bool
@@ -36,7 +39,8 @@ def encode(
         states = layer.feed_forward(_attention(layer.multi_head_attention, states, mask))
         layers.append(states)
     if not all_states:
-        return last.feed_forward(_attention(last.multi_head_attention, states, mask, wanted)), layers
+        padded = F.pad(wanted, (0, -len(wanted) % _POSITIONS))
+        return last.feed_forward(_attention(last.multi_head_attention, states, mask, padded))[: len(wanted)], layers
     states = last.feed_forward(_attention(last.multi_head_attention, states, mask))
     return states.flatten(0, 1).index_select(0, wanted), [*layers, states]
 

@@ -6,11 +6,13 @@ import torch
 
 # What RecBole adds to the attention score of a position that must not be seen (abstract_recommender.py 278).
 _UNSEEN = -10000.0
+# Rows are a multiple of this: oneDNN makes, and keeps, a program for each shape that it meets.
+_ROWS = 4
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Where the positions of ``B`` padded sequences of length ``L`` lie in ``R <= B`` rows of the same length.
+    """Where the positions of ``B`` padded sequences of length ``L`` lie in ``R`` rows of that length.
 
     Attributes:
         source: position in the flattened batch ``[B * L]`` of each packed position, ``[R, L]``; 0 in holes.
@@ -43,6 +45,7 @@ class Packing:
 def pack_rows(lengths: torch.Tensor, length: int) -> Packing:
     """Pack sequences of the given lengths (``[B]``, each from 1 to ``length``) by best fit, longest first."""
     rows, starts, count = _best_fit(lengths.tolist(), length)
+    count += -count % _ROWS
     device = lengths.device
     offset = torch.arange(length, device=device)
     real = offset < lengths.unsqueeze(1)

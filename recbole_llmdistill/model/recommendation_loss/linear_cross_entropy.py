@@ -2,9 +2,11 @@
 
 import torch
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 # Logits held at once. On a CPU a chunk stays in the cache of a core; a GPU wants larger matrix products.
 _CPU_LOGITS, _GPU_LOGITS = 2**19, 2**26
+# Chunks are multiples of this: oneDNN makes, and keeps, a program for each shape that it meets.
 _FEWEST_ROWS = 64
 
 
@@ -18,14 +20,17 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def forward(ctx, states, weight, targets, bias):
         device, rows, items = states.device, len(states), len(weight)
         product = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else weight.dtype
-        at_once = max(_FEWEST_ROWS, (_CPU_LOGITS if device.type == "cpu" else _GPU_LOGITS) // items)
-        scores = weight.new_empty(min(at_once, rows), items)
+        affordable = (_CPU_LOGITS if device.type == "cpu" else _GPU_LOGITS) // items
+        at_once = max(1, affordable // _FEWEST_ROWS) * _FEWEST_ROWS
+        padding = -rows % _FEWEST_ROWS
+        scores = weight.new_empty(min(at_once, rows + padding), items)
         shares = torch.empty_like(scores)
-        to_states, to_weight = weight.new_empty(states.shape), torch.zeros_like(weight)
+        to_states, to_weight = weight.new_empty(rows + padding, states.size(1)), torch.zeros_like(weight)
         to_bias = None if bias is None else torch.zeros_like(bias)
         loss = weight.new_zeros(())
         ctx.kind = states.dtype
-        states, weight = states.to(product), weight.to(product)
+        states, weight = F.pad(states.to(product), (0, 0, 0, padding)), weight.to(product)
+        targets = F.pad(targets, (0, padding))
         with torch.autocast(device.type, enabled=False):
             for start in range(0, rows, at_once):
                 part, target = states[start : start + at_once], targets[start : start + at_once].unsqueeze(1)
@@ -36,8 +41,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 torch.softmax(score, dim=1, out=share)
                 # log-sum-exp by the largest share, which is at least 1 / items and so never underflows.
                 log_sum = score.amax(dim=1) - share.amax(dim=1).log()
-                loss += (log_sum - score.gather(1, target).squeeze(1)).sum()
+                real = min(rows - start, len(part))
+                loss += (log_sum - score.gather(1, target).squeeze(1))[:real].sum()
                 share.scatter_add_(1, target, -torch.ones_like(target, dtype=share.dtype))  # gradient of the logits
+                share[real:] = 0
                 if bias is not None:
                     to_bias += share.sum(dim=0)
                 share = share.to(product)
@@ -46,7 +53,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
                     to_weight.addmm_(share.T, part)
                 else:
                     to_weight += torch.mm(share.T, part)
-        ctx.save_for_backward(to_states, to_weight, to_bias)
+        ctx.save_for_backward(to_states[:rows], to_weight, to_bias)
         ctx.rows = max(rows, 1)
         return loss / ctx.rows
 
