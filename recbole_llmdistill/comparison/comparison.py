@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.comparison.arm_config import ArmConfig
 from recbole_llmdistill.comparison.arms import Arm
 from recbole_llmdistill.comparison.held_out import HeldOut
@@ -150,7 +151,6 @@ def cached_quality(folder: Path, profiles: Path, training_part, held_out: HeldOu
     file = folder / f"profile_quality-{digest}.npy"
     if not file.is_file():
         quality = profile_quality(profiles, training_part, held_out.users)
-        temporary = file.with_suffix(".tmp.npy")
-        np.save(temporary, quality, allow_pickle=False)
-        temporary.replace(file)
+        with written_atomically(file) as temporary:
+            np.save(temporary, quality, allow_pickle=False)
     return np.load(file, allow_pickle=False)

@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.comparison.changes import Change, changes_of
 from recbole_llmdistill.comparison.charts import COLORS
 from recbole_llmdistill.comparison.comparison import Comparison
@@ -38,10 +39,9 @@ def write_figure(comparison: Comparison, path: Path) -> bool:
         seeds = f"{len(comparison.seeds)} seed{'s' * (len(comparison.seeds) > 1)}"
         title = f"{comparison.folder.dataset}: change against the baseline, {seeds}, 95 % intervals"
         figure.suptitle(title, fontsize=10)
-        temporary = path.with_suffix(".tmp")
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
+        with written_atomically(path) as temporary:
+            figure.savefig(temporary, metadata={"Date": None})
         plt.close(figure)
-    temporary.replace(path)
     return True
 
 

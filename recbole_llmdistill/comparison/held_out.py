@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from recbole.data import create_dataset
 
+from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.data.dataset import DistillationDataset
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.fingerprint import fingerprint_interactions
@@ -46,9 +47,8 @@ class HeldOut:
 
     def write(self, path: Path) -> None:
         """Write it where the processes of the runs find it."""
-        temporary = path.with_name(f".{path.name}")  # numpy appends .npz to other names
-        np.savez_compressed(temporary, **{field.name: getattr(self, field.name) for field in fields(self)})
-        temporary.replace(path)
+        with written_atomically(path) as temporary:
+            np.savez_compressed(temporary, **{field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def read(cls, path: Path) -> "HeldOut":

@@ -21,6 +21,7 @@ from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
 from recbole.utils.logger import RemoveColorFilter
 
+from recbole_llmdistill.atomic_write import write_text_atomically
 from recbole_llmdistill.comparison import costs
 from recbole_llmdistill.comparison.beyond_accuracy import beyond_accuracy
 from recbole_llmdistill.comparison.held_out import HeldOut
@@ -49,9 +50,7 @@ def main() -> int:
         text = " ".join(str(error).split())
         name = type(error).__name__
         result = {"status": "failed", "reason": text if name == "InputError" else f"{name}: {text}"[:400]}
-    temporary = folder / f"{RESULT}.tmp"
-    temporary.write_text(json.dumps(result), encoding="utf-8")
-    temporary.replace(folder / RESULT)
+    write_text_atomically(folder / RESULT, json.dumps(result))
     return 0
 
 

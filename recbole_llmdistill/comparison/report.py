@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.comparison.comparison import Comparison, metric_names
 from recbole_llmdistill.comparison.gains import Gain, gains, gains_table
 from recbole_llmdistill.comparison.results import code_versions
@@ -71,9 +72,8 @@ def write_report(comparison: Comparison, reference) -> list[Path]:
     try:
         (out / TABLES).mkdir(exist_ok=True)
         for name, content in contents.items():
-            temporary = out / name.with_name(name.name + ".tmp")
-            temporary.write_text(content, encoding="utf-8")
-            temporary.replace(out / name)
+            with written_atomically(out / name) as temporary:
+                temporary.write_text(content, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror or error})") from error
     files = [out / "comparison.html", out / TABLES / "comparison.md", out / TABLES / "comparison.tex"]

@@ -1,8 +1,6 @@
 """What came out of the runs: a folder with one line a run in an append-only file, and the cases' values beside it."""
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.journal import Journal, read_journal
+from recbole_llmdistill.folder_lock import FolderLock
+from recbole_llmdistill.journal import Journal, read_journal
 
 RESULTS = "results.jsonl"
 _CASES, _SCRATCH, _LOGS = "cases", "scratch", "logs"
@@ -57,18 +56,15 @@ class ResultsFolder:
         try:
             for folder in (_CASES, _SCRATCH, _LOGS):
                 (path / folder).mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._lock = FolderLock(path)
+        except BlockingIOError as error:
+            raise InputError(f"--out={path}: another comparison is running in this folder") from error
         except OSError as error:
             raise InputError(f"--out={path}: cannot be written ({error.strerror})") from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
-            raise InputError(f"--out={path}: another comparison is running in this folder") from error
-        try:
             self.records = self._read()
         except InputError:
-            os.close(self._lock)
+            self._lock.release()
             raise
         shutil.rmtree(path / _SCRATCH)  # of runs that were killed
         self._journal = Journal(path / RESULTS)
@@ -135,7 +131,7 @@ class ResultsFolder:
         """Bring everything to the disk and let others add."""
         self._journal.close()
         shutil.rmtree(self.path / _SCRATCH, ignore_errors=True)
-        os.close(self._lock)
+        self._lock.release()
 
     def __enter__(self) -> "ResultsFolder":
         return self

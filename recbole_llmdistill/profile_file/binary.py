@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profile_file.table import ProfileTable, row_chunks
 
@@ -47,19 +48,15 @@ def write_binary_in_chunks(
     has_profile: np.ndarray | None = None,
 ) -> None:
     """As :func:`write_binary`, from consecutive chunks of rows that together have ``shape``; holds one at a time."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-            _write_member(archive, "user_emb", shape, np.dtype("<f4"), chunks)
-            tokens = np.asarray(user_tokens, dtype=str)
-            _write_member(archive, "user_id", tokens.shape, tokens.dtype, [tokens])
-            if has_profile is not None and not has_profile.all():
-                _write_member(archive, "has_profile", has_profile.shape, np.dtype(bool), [has_profile])
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        written_atomically(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive,
+    ):
+        _write_member(archive, "user_emb", shape, np.dtype("<f4"), chunks)
+        tokens = np.asarray(user_tokens, dtype=str)
+        _write_member(archive, "user_id", tokens.shape, tokens.dtype, [tokens])
+        if has_profile is not None and not has_profile.all():
+            _write_member(archive, "has_profile", has_profile.shape, np.dtype(bool), [has_profile])
 
 
 def _write_member(

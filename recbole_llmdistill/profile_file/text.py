@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profile_file.table import ProfileTable, row_chunks
 
@@ -34,23 +35,18 @@ def write_text(path: Path, user_tokens: Sequence[str], vectors: np.ndarray, pres
     for token in user_tokens:
         if any(mark in token for mark in "\t\n\r"):
             raise InputError(f"user {token!r} holds a tab or a line break, which a text file of vectors cannot hold")
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write("\t".join(["uid:token", *(f"{name}:float_seq" for name in names)]) + "\n")
-            for rows in row_chunks(vectors):
-                chunk = np.asarray(vectors[rows], dtype=np.float32).reshape(-1, vectors.shape[-1])
-                values = pa.array(chunk.ravel()).cast(pa.string())
-                ends = np.arange(0, chunk.size + 1, chunk.shape[1], dtype=np.int32)
-                cells = pa.compute.binary_join(pa.ListArray.from_arrays(ends, values), " ").to_pylist()
-                if present is not None:
-                    held = present[rows].ravel()
-                    cells = [cell if kept else "" for cell, kept in zip(cells, held, strict=True)]
-                for number, token in enumerate(user_tokens[rows]):
-                    file.write("\t".join([token, *cells[number * columns : (number + 1) * columns]]) + "\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_atomically(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write("\t".join(["uid:token", *(f"{name}:float_seq" for name in names)]) + "\n")
+        for rows in row_chunks(vectors):
+            chunk = np.asarray(vectors[rows], dtype=np.float32).reshape(-1, vectors.shape[-1])
+            values = pa.array(chunk.ravel()).cast(pa.string())
+            ends = np.arange(0, chunk.size + 1, chunk.shape[1], dtype=np.int32)
+            cells = pa.compute.binary_join(pa.ListArray.from_arrays(ends, values), " ").to_pylist()
+            if present is not None:
+                held = present[rows].ravel()
+                cells = [cell if kept else "" for cell, kept in zip(cells, held, strict=True)]
+            for number, token in enumerate(user_tokens[rows]):
+                file.write("\t".join([token, *cells[number * columns : (number + 1) * columns]]) + "\n")
 
 
 def read_text(path: Path) -> ProfileTable:

@@ -1,8 +1,6 @@
 """The folder of a run: finished profiles, failures, answers to parts, and which users are done."""
 
-import fcntl
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.folder_lock import FolderLock
+from recbole_llmdistill.journal import Journal, read_journal
 from recbole_llmdistill.profiles.backends.protocol import Answer
-from recbole_llmdistill.profiles.journal import Journal, read_journal
 from recbole_llmdistill.profiles.manifest import read_manifest
 from recbole_llmdistill.profiles.run_manifest import check_same, write_manifest
 
 PROFILES, FAILURES, PARTS = "profiles.jsonl", "failures.jsonl", "parts.jsonl"
-LOCK = ".lock"
 
 _BYTES_PER_PROFILE = 3000
 """For the check of the disk before the start: a long profile with its record."""
@@ -45,16 +43,13 @@ class Ledger:
             raise InputError(f"{folder} has a {PROFILES} and no manifest.json: not a folder of this command; see --out")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise InputError(f"--out: {folder} cannot be written ({error.strerror})") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
+            self._lock = FolderLock(folder)
+        except BlockingIOError as error:
             raise InputError(
                 f"{folder}: another run is writing there; wait for it, or give --out another folder"
             ) from error
+        except OSError as error:
+            raise InputError(f"--out: {folder} cannot be written ({error.strerror})") from error
         write_manifest(folder, manifest, then)
         self._profiles, self._failures, self._parts = (Journal(folder / name) for name in (PROFILES, FAILURES, PARTS))
         self.done = self._done(users)
@@ -97,7 +92,7 @@ class Ledger:
         """Bring all to the disk and let others in."""
         for journal in (self._profiles, self._failures, self._parts):
             journal.close()
-        os.close(self._lock)
+        self._lock.release()
 
     def _done(self, users: np.ndarray) -> np.ndarray:
         """Of each user, whether there is a profile."""

@@ -5,10 +5,10 @@ the source has no manifest none is written: training then warns that it cannot c
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from recbole_llmdistill.atomic_write import write_text_atomically
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profile_file import MANIFEST
 from recbole_llmdistill.profiles.texts import TEXTS
@@ -76,18 +76,9 @@ def carry_manifest(source: Path, folder: Path, dataset: str, **steps: dict[str, 
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file by way of a temporary one.
+    """Write a JSON file.
 
     Raises:
         InputError: it cannot be written.
     """
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2, ensure_ascii=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    write_text_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -1,16 +1,16 @@
 """Join the folders of ``llmdistill generate --shard i/n`` into one."""
 
-import fcntl
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.journal import json_line, read_journal
-from recbole_llmdistill.profiles.ledger import FAILURES, LOCK, PROFILES
+from recbole_llmdistill.folder_lock import FolderLock
+from recbole_llmdistill.journal import json_line, read_journal
+from recbole_llmdistill.profiles.ledger import FAILURES, PROFILES
 from recbole_llmdistill.profiles.manifest import read_manifest
 from recbole_llmdistill.profiles.run_manifest import check_same, write_manifest
 from recbole_llmdistill.profiles.selection import Shard
@@ -97,30 +97,19 @@ def _check_complete(folders: list[Path], manifests: list[dict[str, Any]]) -> Non
         raise InputError(f"shard {twice[0]}/{count} is given twice")
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> FolderLock:
     """While no run writes into the folder."""
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        return FolderLock(folder)
     except BlockingIOError as error:
         raise InputError(f"{folder}: a run is writing there; wait for it") from error
-    finally:
-        os.close(lock)
 
 
 @contextmanager
 def _written_atomically(path: Path) -> Iterator[Callable[[dict[str, Any]], int]]:
     """Gives a function that writes a record; the file is there when all are written."""
-    temporary = path.with_name(path.name + ".tmp")
     try:
-        with open(temporary, "wb") as file:
+        with written_atomically(path) as temporary, open(temporary, "wb") as file:
             yield lambda record: file.write(json_line(record))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -5,22 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recbole_llmdistill.atomic_write import write_text_atomically
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.search.records import Journal
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file as a whole or not at all.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 class SearchFolder:
@@ -67,7 +54,7 @@ class SearchFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"--out={self.path}: cannot be made ({error.strerror or error})") from error
-        write_atomically(self.identity, json.dumps(now, indent=2) + "\n")
+        write_text_atomically(self.identity, json.dumps(now, indent=2) + "\n")
 
     def read_best(self) -> dict[str, Any] | None:
         """What the winner reached, if it has been tested."""

@@ -12,9 +12,10 @@ from typing import Any
 from ray import air, tune
 from recbole.config import Config
 
+from recbole_llmdistill.atomic_write import write_text_atomically, written_atomically
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.search.cluster import Share, ray_cluster, share_of
-from recbole_llmdistill.search.folder import SearchFolder, write_atomically
+from recbole_llmdistill.search.folder import SearchFolder
 from recbole_llmdistill.search.options import SearchOptions
 from recbole_llmdistill.search.plots import search_page
 from recbole_llmdistill.search.progress import SearchProgress
@@ -155,7 +156,7 @@ def run_trials(search: Search, setup: TrialSetup, data: SharedData, share: Share
         dict(setup.histories),
         folder.journal,
         folder.failures,
-        lambda trials: write_atomically(folder.trials, trials_csv(trials, search.metric)),
+        lambda trials: write_text_atomically(folder.trials, trials_csv(trials, search.metric)),
         options.time_budget,
     )
     for name in ("ray.tune", "ray.air"):  # a failed trial is told in one line, not by their tracebacks
@@ -218,17 +219,16 @@ def _write_results(
 ) -> dict[str, Any]:
     checkpoint = Path(search.config["checkpoint_dir"], result.name)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    temporary = checkpoint.with_name(checkpoint.name + ".tmp")
-    temporary.write_bytes(result.checkpoint)
-    temporary.replace(checkpoint)
-    write_atomically(folder.best_settings, settings_yaml({**search.settings, **winner.values}))
+    with written_atomically(checkpoint) as temporary:
+        temporary.write_bytes(result.checkpoint)
+    write_text_atomically(folder.best_settings, settings_yaml({**search.settings, **winner.values}))
     ended = [trial for trial in trials if trial.status != "running"]
     bigger = search.config["valid_metric_bigger"]
     title = f"{search.config['model']} on {search.config['dataset']}"
     page = search.options.display_file or folder.page
-    write_atomically(page, search_page(title, search.metric, bigger, ended, search.space))
+    write_text_atomically(page, search_page(title, search.metric, bigger, ended, search.space))
     if search.options.output_file:
-        write_atomically(search.options.output_file, recbole_text(trials, winner, result.test_result))
+        write_text_atomically(search.options.output_file, recbole_text(trials, winner, result.test_result))
     kept = {key: value for key, value in asdict(result).items() if key not in ("name", "checkpoint")}
     best = {
         "trial": winner.number,
@@ -242,5 +242,5 @@ def _write_results(
         "trials": sum(trial.status in ("finished", "stopped", "failed") for trial in trials),
         "epochs_trained": sum(trial.last["epoch"] for trial in trials if trial.last),
     }
-    write_atomically(folder.best_result, json.dumps(best, indent=2) + "\n")
+    write_text_atomically(folder.best_result, json.dumps(best, indent=2) + "\n")
     return best

@@ -169,6 +169,36 @@ def test_a_time_budget_ends_the_search_with_a_winner(arguments) -> None:
     assert best()["test_result"]
 
 
+@pytest.fixture
+def cluster(monkeypatch):
+    """Address of a Ray cluster of two machines, here two sets of Ray's processes, with one CPU each."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # as on a machine that has nothing else to do
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        nodes.add_node(num_cpus=1)
+        yield nodes.address
+    finally:
+        nodes.shutdown()
+
+
+@pytest.mark.slow
+def test_trials_side_by_side_on_a_cluster(arguments, cluster: str) -> None:
+    arguments.remove("--concurrency=1")
+    command = [*arguments, "--trials=2", "--epochs=200", "--eval_step=5", "--stopping_step=40", "--scheduler=none"]
+    output = search([*command, f"--address={cluster}"])
+    assert "2 at once with 1 CPU each" in output
+    seen = [line["trial"] for line in evaluations(Path("found", "journal.jsonl").read_text())]
+    assert sorted(seen) == [1] * 40 + [2] * 40
+    assert seen.index(2) < len(seen) - 1 - seen[::-1].index(1)  # the second began before the first had ended
+    search([*command, "--concurrency=1", "--out=alone"])
+    assert {row["trial"]: without_time([row]) for row in rows()} == {
+        row["trial"]: without_time([row]) for row in rows("alone")
+    }
+    assert best()["test_result"] == best("alone")["test_result"]
+
+
 @pytest.mark.slow
 def test_interrupted_by_the_user(arguments) -> None:
     process = start([*arguments, "--trials=50"], Path("output.txt"))

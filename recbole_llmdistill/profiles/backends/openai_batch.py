@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.journal import Journal, read_journal
 from recbole_llmdistill.profiles.backends.openai import OpenAIBackend, OpenAISettings, read_completion
 from recbole_llmdistill.profiles.backends.protocol import Answer, Request, RequestFailed
-from recbole_llmdistill.profiles.journal import Journal, read_journal
 
 BATCHES = "batches.jsonl"
 PRICE_FACTOR = 0.5

@@ -5,6 +5,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
+from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.inspect.charts import all_charts, map_data
 from recbole_llmdistill.profiles.inspect.findings import ANISOTROPIC, judge
@@ -32,11 +33,10 @@ def write_page(inspection: Inspection, path: Path) -> None:
         anisotropic=ANISOTROPIC,
         plotly=get_plotlyjs(),
     )
-    temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
+        with written_atomically(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
     except OSError as error:
         raise InputError(f"--out={path}: cannot be written ({error.strerror or error})") from error
 
