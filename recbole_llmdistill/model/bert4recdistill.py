@@ -32,7 +32,7 @@ class BERT4RecDistill(DistillationModel, BERT4Rec):
         sequences = interaction[self.ITEM_SEQ]
         masked = self.draw_mask(sequences, interaction[self.ITEM_SEQ_LEN])
         inputs = sequences.masked_fill(masked, self.mask_token)
-        states, layers = encode(self, inputs, packing, False, packing.destination[masked], self.distilling)
+        states, layers = encode(self, inputs, packing, False, packing.destination[masked], self.distils_last_layer)
         output = self.output_ln(self.output_gelu(self.output_ffn(states)))
         items = self.item_embedding.weight[: self.n_items]  # without the mask token
         return self.loss_of_states(output, items, sequences[masked], self.output_bias), layers

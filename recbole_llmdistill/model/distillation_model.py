@@ -86,6 +86,11 @@ class DistillationModel:
         """Whether this is stage one."""
         return self.distillation_head is not None
 
+    @property
+    def distils_last_layer(self) -> bool:
+        """Whether the last layer's states are needed at every position, and not only where there is a target."""
+        return self.distilling and self.distillation_layer == self.n_layers - 1
+
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Total loss of a training batch, a scalar."""
         device = interaction[self.ITEM_SEQ].device
@@ -116,7 +121,7 @@ class DistillationModel:
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """L_rec of a batch of windows, the mean over its targets, and the packed states of each layer.
 
-        Those of the last layer may be left out where ``distilling`` is false.
+        Those of the last layer may be left out unless ``distils_last_layer``.
         """
         raise NotImplementedError
 

@@ -24,6 +24,6 @@ class SASRecDistill(DistillationModel, SASRec):
         target = interaction[self.TARGET_SEQ]
         counted = target != 0
         states, layers = encode(
-            self, interaction[self.ITEM_SEQ], packing, True, packing.destination[counted], self.distilling
+            self, interaction[self.ITEM_SEQ], packing, True, packing.destination[counted], self.distils_last_layer
         )
         return self.loss_of_states(states, self.item_embedding.weight, target[counted]), layers

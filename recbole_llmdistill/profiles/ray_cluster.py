@@ -1,5 +1,6 @@
 """A Ray cluster for as long as it is needed, and how many models it holds."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ def ray_cluster(address: str) -> Iterator[RayCluster]:
     """
     import ray
 
+    # Ray's default is 15: beside any other work on the machine its workers get next to nothing.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     started = not ray.is_initialized()
     if started:
         try:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -194,11 +195,7 @@ def inspected(tmp_path_factory) -> Path:
     """Folder with the page and the summary of the shipped vectors."""
     folder = tmp_path_factory.mktemp("inspected")
     command = [
-        *(
-            shutil.which("python"),
-            "-c",
-            "import sys; from recbole_llmdistill.cli.llmdistill import main; sys.exit(main())",
-        ),
+        *(sys.executable, "-c", "import sys; from recbole_llmdistill.cli.llmdistill import main; sys.exit(main())"),
         *("inspect", "--dataset", "ml-100k", "--out", "page.html"),
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=True)
