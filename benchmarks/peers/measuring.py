@@ -29,6 +29,7 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--evaluate-every", type=int, default=0, help="epochs; 0: never")
     parser.add_argument("--patience", type=int, default=10**6, help="evaluations without a better validation NDCG")
+    parser.add_argument("--profile", action="store_true", help="profile the last epoch: seconds of each operation")
     parser.add_argument("--settings", type=json.loads, default={}, help="settings of the library, as JSON")
     given = parser.parse_args()
     if given.evaluate_every and not given.interactions:
@@ -52,9 +53,15 @@ class Run:
         self.targets: list[int] = []
         self.evaluations: list[dict] = []
         self.peak_mib = 0.0
+        self.profiler = None
 
     def begin_epoch(self) -> None:
         """Start the clock."""
+        if self.given.profile and len(self.seconds) == self.given.epochs - 1:
+            from torch.profiler import ProfilerActivity, profile
+
+            self.profiler = profile(activities=[ProfilerActivity.CPU])
+            self.profiler.start()
         self.started = time.perf_counter()
         self.targets.append(0)
 
@@ -69,6 +76,8 @@ class Run:
             StopTraining: validation NDCG has not risen for ``--patience`` evaluations, or all epochs are done.
         """
         self.seconds.append(time.perf_counter() - self.started)
+        if self.profiler:
+            self.profiler.stop()
         if not self.evaluations:  # the peak is that of loading and training; ru_maxrss is in KiB on Linux
             self.peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         epoch = len(self.seconds)
@@ -85,6 +94,11 @@ class Run:
         if epoch == self.given.epochs:
             raise StopTraining
 
+    def operations(self) -> dict[str, float]:
+        """Seconds that the profiled epoch spent in each operation itself, without those that it called."""
+        averages = self.profiler.key_averages() if self.profiler else []
+        return {event.key: event.self_cpu_time_total / 1e6 for event in averages if event.self_cpu_time_total}
+
     def report(self, sizes: dict[str, int] | None = None, **versions: str) -> None:
         """Print the result as the last line of standard output, with ``sizes`` of what was trained on."""
         import torch
@@ -96,6 +110,7 @@ class Run:
             "threads": torch.get_num_threads(),
             "evaluations": self.evaluations,
             "sizes": sizes or {},
+            "operations": self.operations(),
             "versions": {**versions, "torch": torch.__version__, "numpy": np.__version__},
         }
         print("\n" + json.dumps(result), flush=True)

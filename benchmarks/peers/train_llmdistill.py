@@ -39,6 +39,10 @@ def main() -> None:
         batch = Interaction({network.ITEM_SEQ: torch.from_numpy(sequences), network.ITEM_SEQ_LEN: lengths})
         return network.full_sort_predict(batch).numpy()
 
+    if given.profile:  # the random numbers come from NumPy, which PyTorch's profiler does not see
+        from recbole_llmdistill.model.fast_layers import ByteDropout
+
+        ByteDropout.forward = torch.profiler.record_function("ByteDropout")(ByteDropout.forward)
     run = Run(given, score)
     train_epoch = trainer._train_epoch
 
