@@ -3,9 +3,9 @@
     python benchmarks/epoch_profile.py
 
 MovieLens-100K, the sizes of ``peer_speed.py``, distillation on. Of each library one epoch is profiled, RecBole's first
-and our third, in a process of its own. An operation counts its own time, without that of operations that it calls; what
-the profiler does not see is Python, NumPy, and the loader. Profiling slows an epoch down: take shares from here and times
-from ``peer_speed.py``.
+and our third, in a process of its own. An operation counts its own time, without that of operations that it calls;
+what the profiler does not see is Python, NumPy, and the loader. Profiling slows an epoch down: take shares from here
+and times from ``peer_speed.py``.
 """
 
 import argparse
