@@ -51,8 +51,7 @@ def prepare(model: str, data: Path | None):
     if data is not None:
         settings["data_path"] = str(data.parent)
     config = Config(model, name, config_dict=settings)
-    for key, value in {"train_sequences": "whole", "distill_data_cache": False}.items():
-        config.final_config_dict.setdefault(key, value)
+    config.final_config_dict |= {"train_sequences": "prefix", "distill_data_cache": False}  # SASRec's has neither
     loaders = data_preparation(config, CausalSequenceDataset(config))
     init_seed(config["seed"], config["reproducibility"])
     network = get_model(model)(config, loaders[0].dataset).to(config["device"])
