@@ -19,10 +19,11 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
             "| SASRecDistill |",
         ),
         ("big_catalogue.py", "--items 2000 --steps 2", "| gbce, 1024 a batch |"),
+        ("inference.py", "--rounds 1 --out inference.json", "| full_sort_topk, 256 |"),
     ],
 )
-def test_the_script_prints_its_table(script: str, arguments: str, row: str) -> None:
+def test_the_script_prints_its_table(script: str, arguments: str, row: str, tmp_path) -> None:
     command = [sys.executable, str(BENCHMARKS / script), *arguments.split()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert row in done.stdout
