@@ -25,11 +25,15 @@ _NOT_PART_OF_A_RUN = {
     *("checkpoint_dir", "data_path", "profile_path", "profile_split_check", "log_wandb", "wandb_project"),
     *("distill_resume", "profile_item_fields", "profile_interaction_fields"),
 }
+# Only its data set is built; prefixes go with none of the losses that the arms may have.
 _REFERENCE = Arm(
     "split",
     "SASRecDistill",
     "plain",
-    {"distill_alpha": 0.0, "train_sequences": "prefix", "train_neg_sample_args": None, "loss_type": "CE"},
+    {
+        **{"distill_alpha": 0.0, "train_sequences": "prefix", "train_neg_sample_args": None, "loss_type": "CE"},
+        **{"distill_rec_loss": "softmax", "distill_popularity_smoothing": 0.0},
+    },
 )
 
 

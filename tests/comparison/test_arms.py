@@ -1,5 +1,7 @@
 """What is compared with what, with which settings."""
 
+from dataclasses import replace
+
 import pytest
 
 from recbole_llmdistill.comparison.arm_config import CommonSettings, configure, reference_config
@@ -111,6 +113,15 @@ def test_settings_of_one_model_and_which_count_for_more(common, tmp_path) -> Non
     assert (own["learning_rate"], own["weight_decay"], own["n_heads"]) == (0.2, 0.5, 1)
     assert (other["learning_rate"], other["weight_decay"]) == (0.1, 0.0)
     assert own["epochs"] == other["epochs"] == 2  # the command line
+
+
+@pytest.mark.parametrize("setting", [{"distill_popularity_smoothing": "0.1"}, {"distill_rec_loss": "gbce"}])
+def test_all_arms_may_have_another_loss(common, setting: dict) -> None:
+    changed = replace(common, settings={**common.settings, **setting})
+    key, value = next(iter(setting.items()))
+    arm = Arm("plain", "SASRecDistill", "plain", {"distill_alpha": 0.0})
+    final = configure(arm, changed, reference_config(changed)).final
+    assert str(final[key]) == value
 
 
 def test_a_runs_identity_is_what_changes_its_result(common, arms_of, tiny) -> None:
