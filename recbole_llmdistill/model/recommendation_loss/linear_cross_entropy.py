@@ -23,19 +23,26 @@ class _LinearCrossEntropy(torch.autograd.Function):
         affordable = (_CPU_LOGITS if device.type == "cpu" else _GPU_LOGITS) // items
         at_once = max(1, affordable // _FEWEST_ROWS) * _FEWEST_ROWS
         padding = -rows % _FEWEST_ROWS
+        # Buffers for all chunks: memory that is taken anew for each has to be mapped anew by the system, which takes as
+        # long as the products do.
         scores = weight.new_empty(min(at_once, rows + padding), items)
         shares = torch.empty_like(scores)
+        narrow = None if product == weight.dtype else torch.empty_like(scores, dtype=product)
         to_states, to_weight = weight.new_empty(rows + padding, states.size(1)), torch.zeros_like(weight)
         to_bias = None if bias is None else torch.zeros_like(bias)
         loss = weight.new_zeros(())
         ctx.kind = states.dtype
         states, weight = F.pad(states.to(product), (0, 0, 0, padding)), weight.to(product)
+        of_chunk = None if narrow is None else torch.empty_like(weight)
         targets = F.pad(targets, (0, padding))
         with torch.autocast(device.type, enabled=False):
             for start in range(0, rows, at_once):
                 part, target = states[start : start + at_once], targets[start : start + at_once].unsqueeze(1)
                 score, share = scores[: len(part)], shares[: len(part)]
-                _product(part, weight.T, out=score)
+                if narrow is None:
+                    torch.mm(part, weight.T, out=score)
+                else:
+                    score.copy_(torch.mm(part, weight.T, out=narrow[: len(part)]))
                 if bias is not None:
                     score.add_(bias)
                 torch.softmax(score, dim=1, out=share)
@@ -47,12 +54,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 share[real:] = 0
                 if bias is not None:
                     to_bias += share.sum(dim=0)
-                share = share.to(product)
-                _product(share, weight, out=to_states[start : start + at_once])
-                if product == to_weight.dtype:
+                if narrow is None:
+                    torch.mm(share, weight, out=to_states[start : start + at_once])
                     to_weight.addmm_(share.T, part)
                 else:
-                    to_weight += torch.mm(share.T, part)
+                    share = narrow[: len(part)].copy_(share)
+                    to_states[start : start + at_once] = torch.mm(share, weight)
+                    to_weight += torch.mm(share.T, part, out=of_chunk)
         ctx.save_for_backward(to_states[:rows], to_weight, to_bias)
         ctx.rows = max(rows, 1)
         return loss / ctx.rows
@@ -63,14 +71,6 @@ class _LinearCrossEntropy(torch.autograd.Function):
         to_states, to_weight, to_bias = ctx.saved_tensors
         scale = gradient / ctx.rows
         return (to_states * scale).to(ctx.kind), to_weight * scale, None, None if to_bias is None else to_bias * scale
-
-
-def _product(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> None:
-    """Matrix product into ``out``, whose type may be wider."""
-    if left.dtype == out.dtype:
-        torch.mm(left, right, out=out)
-    else:
-        out.copy_(torch.mm(left, right))
 
 
 def linear_cross_entropy(
