@@ -46,12 +46,14 @@ def prepare(model: str, data: Path | None):
         "train_neg_sample_args": None,
         "loss_type": "CE",
         "show_progress": False,
+        # What the data set class asks for and SASRec's own settings lack.
+        "train_sequences": "prefix",
+        "distill_data_cache": False,
     }
     name = "ml-100k" if data is None else data.name
     if data is not None:
         settings["data_path"] = str(data.parent)
     config = Config(model, name, config_dict=settings)
-    config.final_config_dict |= {"train_sequences": "prefix", "distill_data_cache": False}  # SASRec's has neither
     loaders = data_preparation(config, CausalSequenceDataset(config))
     init_seed(config["seed"], config["reproducibility"])
     network = get_model(model)(config, loaders[0].dataset).to(config["device"])

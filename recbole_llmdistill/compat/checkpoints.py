@@ -21,6 +21,7 @@ from recbole.model.sequential_recommender import s3rec
 from recbole.quick_start import quick_start
 from recbole.trainer import trainer
 
+from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.compat import restricted_pickle
 from recbole_llmdistill.compat.plain_values import from_plain, to_plain
 from recbole_llmdistill.errors import InputError
@@ -33,9 +34,8 @@ def write_checkpoint(state: Any, file: str | os.PathLike, **_options) -> None:
 
     Stands in for ``torch.save`` in RecBole's trainers, whose ``pickle_protocol`` it ignores.
     """
-    temporary = f"{os.fspath(file)}.tmp"
-    torch.save(to_plain(state), temporary)
-    os.replace(temporary, file)
+    with written_atomically(Path(file)) as temporary:
+        torch.save(to_plain(state), temporary)
 
 
 def read_checkpoint(file: str | os.PathLike, map_location=None, **_options) -> Any:

@@ -115,10 +115,9 @@ def test_settings_of_one_model_and_which_count_for_more(common, tmp_path) -> Non
     assert own["epochs"] == other["epochs"] == 2  # the command line
 
 
-@pytest.mark.parametrize("setting", [{"distill_popularity_smoothing": "0.1"}, {"distill_rec_loss": "gbce"}])
-def test_all_arms_may_have_another_loss(common, setting: dict) -> None:
-    changed = replace(common, settings={**common.settings, **setting})
-    key, value = next(iter(setting.items()))
+@pytest.mark.parametrize(("key", "value"), [("distill_popularity_smoothing", "0.1"), ("distill_rec_loss", "gbce")])
+def test_all_arms_may_have_another_loss(common, key: str, value: str) -> None:
+    changed = replace(common, settings={**common.settings, key: value})
     arm = Arm("plain", "SASRecDistill", "plain", {"distill_alpha": 0.0})
     final = configure(arm, changed, reference_config(changed)).final
     assert str(final[key]) == value
