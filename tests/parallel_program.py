@@ -9,12 +9,14 @@ import json
 import sys
 
 import torch
+import torch._dynamo
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
 
 import recbole_llmdistill  # noqa: F401  (registers the models)
 from recbole_llmdistill.cli.parallel import free_port
+from recbole_llmdistill.compat.parallel_training import end_process
 
 
 class Interrupted(Exception):
@@ -65,6 +67,12 @@ def train(rank: int | None, world: int, settings: dict, port: str, result_file: 
         torch.distributed.destroy_process_group()
 
 
+def train_in_process(*args) -> None:
+    """:func:`train`, ended as this package ends RecBole's processes."""
+    train(*args)
+    end_process()
+
+
 def main() -> None:
     world, settings_file, result_file = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     del sys.argv[1:]  # RecBole reads the command line of any process
@@ -73,7 +81,7 @@ def main() -> None:
     if world == 1:
         train(None, 1, settings, "", result_file)
     else:
-        torch.multiprocessing.spawn(train, args=(world, settings, free_port(), result_file), nprocs=world)
+        torch.multiprocessing.spawn(train_in_process, args=(world, settings, free_port(), result_file), nprocs=world)
 
 
 if __name__ == "__main__":

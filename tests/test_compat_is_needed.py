@@ -64,6 +64,7 @@ def test_recbole_reads_defaults_from_its_own_folder_only() -> None:
         (RECBOLE / "utils" / "utils.py", "if not os.path.exists(dir_path):"),  # parallel_training
         (RECBOLE / "trainer" / "trainer.py", 'self.model, device_ids=[config["local_rank"]]'),  # parallel_training
         (RECBOLE / "trainer" / "trainer.py", 'self.config["model"], get_local_time())'),  # parallel_training
+        (RECBOLE / "quick_start" / "quick_start.py", "dist.destroy_process_group()"),  # parallel_training
         (RECBOLE / "trainer" / "trainer.py", "num_sample += len(batched_data)"),  # parallel_evaluation
         (RECBOLE / "data" / "dataloader" / "abstract_dataloader.py", "shuffle=shuffle, drop_last=False"),  # likewise
     ],

@@ -16,6 +16,7 @@ from recbole.quick_start import load_data_and_model
 from tiny_dataset import SMALL
 
 from recbole_llmdistill.cli.parallel import check_processes, free_port
+from recbole_llmdistill.compat.parallel_training import end_process
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.processes import mean_over_processes
 
@@ -65,7 +66,7 @@ def share_of_a_batch(rank: int, port: str, folder: str) -> None:
     nothing, none = mean_over_processes(torch.zeros(()), 0)
     values = [mean.item(), count, weight.grad.item(), empty.item(), count_of_one, nothing.item(), none]
     Path(folder, str(rank)).write_text(json.dumps(values))
-    torch.distributed.destroy_process_group()
+    end_process()
 
 
 def test_the_mean_is_over_all_elements_and_not_of_the_means(tmp_path) -> None:
@@ -76,6 +77,41 @@ def test_the_mean_is_over_all_elements_and_not_of_the_means(tmp_path) -> None:
         assert values[1] == 4
         assert values[3:] == [pytest.approx(8), 1, 0, 0]
     assert (first[2] + second[2]) / 2 == pytest.approx(20 / 4)  # parallel training averages gradients
+
+
+ENDING = """
+import atexit, gc, os, sys
+from torch import distributed, ones
+from recbole_llmdistill.compat import parallel_training
+
+class Unwilling:
+    def __del__(self):
+        os.abort()  # as gloo's threads do when the interpreter is cleared up
+
+def gloo_threads():
+    names = [open(f"/proc/self/task/{thread}/comm").read() for thread in os.listdir("/proc/self/task")]
+    return sum("gloo_runloop" in name for name in names)
+
+unwilling = Unwilling()
+atexit.register(print, "said at exit")
+if sys.argv[1] == "gloo":
+    where = f"tcp://localhost:{sys.argv[2]}"
+    parallel_training._start_gloo(distributed.init_process_group, "nccl", rank=0, world_size=1, init_method=where)
+    distributed.all_reduce(ones(1))
+    before = gloo_threads()
+    distributed.destroy_process_group()
+    gc.collect()
+    assert gloo_threads() == before > 0
+parallel_training._run_recboles(0, lambda rank: print("trained in process", rank))
+"""
+
+
+@pytest.mark.parametrize(("backend", "status"), [("gloo", 0), ("none", -signal.SIGABRT)])
+def test_a_process_that_used_gloo_ends_without_clearing_up(backend: str, status: int) -> None:
+    command = [sys.executable, "-c", ENDING, backend, free_port()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == status, done.stderr
+    assert done.stdout == "trained in process 0\nsaid at exit\n"
 
 
 def test_alone_a_process_gets_back_what_it_gave() -> None:

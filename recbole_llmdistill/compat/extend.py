@@ -1,11 +1,15 @@
-"""How a method of RecBole's is extended: on its class, so that it does not matter who imported what first."""
+"""How RecBole's methods and functions are extended: where they are looked up, so the order of imports is no matter."""
 
 import functools
 from collections.abc import Callable
+from types import ModuleType
 
 
-def extend(owner: type, method: str, extension: Callable) -> None:
-    """Let ``extension(self, original, *args, **kwargs)`` stand for ``owner.method``; a second call changes nothing."""
+def extend(owner: type | ModuleType, method: str, extension: Callable) -> None:
+    """Let ``extension(self, original, *args, **kwargs)`` stand for ``owner.method``; a second call changes nothing.
+
+    A module's function has its first argument in the place of ``self``.
+    """
     original = getattr(owner, method)
     inner = original
     while inner is not None:

@@ -5,16 +5,25 @@ gloo; ``AbstractTrainer.__init__`` and its kind hand ``device_ids`` to ``Distrib
 which CPUs have none of. Every process names the checkpoint after its own clock (trainer.py 132), though process 0 alone
 writes it (trainer.py 296) and the others go on without waiting for it. ``ensure_dir`` asks whether a folder exists and
 then makes it (utils.py 51), which fails where another process makes it in between.
+
+``run_recboles`` (quick_start.py 75) returns into the end of the interpreter, where PyTorch's gloo is not safe. Its
+threads let go of the last operation's tensors after whoever waited for it goes on, and need Python's lock for that:
+when the group is destroyed meanwhile, its destructor waits for them with the lock in hand, for ever; when the
+interpreter is, they abort the process (https://github.com/pytorch/pytorch/pull/179291). So a group is kept until the
+process ends, and the process ends without the interpreter's clearing up (:func:`end_process`).
 """
 
+import atexit
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable
 from unittest import mock
 
 import torch
 from recbole.config import Config
+from recbole.quick_start import quick_start
 from recbole.trainer import Trainer, trainer
 from recbole.utils import utils
 from torch import distributed
@@ -28,6 +37,9 @@ _SYNC_BUFFERS = next(
     for name in ("forward_sync_buffers", "broadcast_buffers")
     if name in inspect.signature(DistributedDataParallel).parameters
 )
+
+
+_gloo_groups: list[distributed.ProcessGroup] = []
 
 
 def data_parallel(
@@ -65,6 +77,21 @@ def _init_device(config: Config, original: Callable) -> None:
 
 def _start_gloo(init_process_group: Callable, backend: str, **options) -> None:
     init_process_group(backend="gloo", **options)
+    _gloo_groups.append(distributed.group.WORLD)
+
+
+def end_process() -> None:
+    """End a process that used gloo, successfully: as at its end, but that memory is left to the system."""
+    atexit._run_exitfuncs()  # multiprocessing ends its forked processes in the same way
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _run_recboles(rank: int, original: Callable, *args) -> None:
+    original(rank, *args)
+    if _gloo_groups:
+        end_process()
 
 
 def _init_trainer(self: Trainer, original: Callable, config: Config, model: torch.nn.Module) -> None:
@@ -87,7 +114,7 @@ def _ensure_dir(dir_path: str) -> None:
 
 
 def install() -> None:
-    """Extend RecBole's config and trainers.
+    """Extend RecBole's config, trainers and the function that a process runs.
 
     The code of ``ensure_dir`` is exchanged rather than its name, which other modules have imported.
     """
@@ -96,3 +123,4 @@ def install() -> None:
     trainer.DistributedDataParallel = data_parallel
     extend(Trainer, "__init__", _init_trainer)
     extend(Trainer, "_save_checkpoint", _save_checkpoint)
+    extend(quick_start, "run_recboles", _run_recboles)
