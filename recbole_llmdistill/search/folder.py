@@ -7,7 +7,7 @@ from typing import Any
 
 from recbole_llmdistill.atomic_write import write_text_atomically
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.search.records import Journal
+from recbole_llmdistill.search.records import SearchJournal
 
 
 class SearchFolder:
@@ -25,7 +25,7 @@ class SearchFolder:
         self.best_result = path / "best.json"
         self.page = path / "search.html"
         self.failures = path / "failures"
-        self.journal = Journal(path / "journal.jsonl")
+        self.journal = SearchJournal(path / "journal.jsonl")
 
     def open(self, identity: Mapping[str, Any], resume: bool) -> None:
         """Make the folder the place of the search that ``identity`` describes.

@@ -10,7 +10,7 @@ from ray.tune import Callback
 from tabulate import tabulate
 from tqdm import tqdm
 
-from recbole_llmdistill.search.records import History, Journal, Status, Trial, values_key
+from recbole_llmdistill.search.records import History, SearchJournal, Status, Trial, values_key
 from recbole_llmdistill.search.trial import BEST, EPOCHS, Evaluation, TrialFailed
 
 _TABLE_SECONDS = 60
@@ -38,7 +38,7 @@ class SearchProgress(Callback):
         values: Callable[[Mapping[str, Any]], dict[str, Any]],
         epochs: Callable[[Mapping[str, Any]], int],
         histories: dict[str, History],
-        journal: Journal,
+        journal: SearchJournal,
         failures: Path,
         on_end: Callable[[list[Trial]], None],
         time_budget: float | None,

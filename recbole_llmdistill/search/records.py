@@ -1,13 +1,13 @@
 """What a search has seen: an append-only journal, from which a killed search goes on, and its trials in memory."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.journal import Journal, read_journal
 
 Status = Literal["running", "finished", "stopped", "out of time", "failed"]
 """``finished``: trained to its end; ``stopped``: by the scheduler; ``out of time``: by the time budget."""
@@ -55,8 +55,8 @@ def values_key(values: Mapping[str, Any]) -> str:
     return json.dumps(values, sort_keys=True, default=str)
 
 
-class Journal:
-    """``journal.jsonl``: a line when a trial starts, is evaluated, and ends. A line that a kill cut short is dropped.
+class SearchJournal:
+    """``journal.jsonl``: a line when a trial starts, is evaluated, and ends.
 
     Args:
         path: the file; it is made with the first line.
@@ -64,6 +64,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._journal: Journal | None = None
 
     def read(self) -> dict[str, History]:
         """What is recorded, by :func:`values_key`.
@@ -73,9 +74,8 @@ class Journal:
         """
         histories: dict[str, History] = {}
         values_of: dict[int, str] = {}
-        for number, line in enumerate(self._whole_lines(), start=1):
+        for number, record in enumerate(read_journal(self._path, key="trial"), start=1):
             try:
-                record = json.loads(line)
                 trial = record["trial"]
                 if "values" in record:
                     values_of[trial] = values_key(record["values"])
@@ -86,13 +86,15 @@ class Journal:
                     history.ended |= record["end"] == "finished"
                 elif not history.evaluations or record["evaluation"]["epoch"] > history.evaluations[-1]["epoch"]:
                     history.evaluations.append(record["evaluation"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise InputError(f"{self._path}, line {number}: no record of a search ({error!r})") from error
+            except (KeyError, TypeError) as error:
+                raise InputError(
+                    f"{self._path}, line {number}: no record of a search ({error!r}); mend or remove the line"
+                ) from error
         return histories
 
     def started(self, trial: Trial) -> None:
         """A trial has been drawn."""
-        self._append({"trial": trial.number, "values": trial.values})
+        self._append({"trial": trial.number, "values": json.loads(values_key(trial.values))})
 
     def evaluated(self, trial: Trial, evaluation: dict[str, Any]) -> None:
         """A trial has reported."""
@@ -103,14 +105,6 @@ class Journal:
         self._append({"trial": trial.number, "end": trial.status, "reason": trial.reason})
 
     def _append(self, record: dict[str, Any]) -> None:
-        with open(self._path, "ab") as file:
-            file.write(json.dumps(record, default=str).encode() + b"\n")
-
-    def _whole_lines(self) -> list[str]:
-        if not self._path.is_file():
-            return []
-        content = self._path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(self._path, whole)
-        return content[:whole].decode("utf-8", errors="replace").splitlines()
+        if self._journal is None:
+            self._journal = Journal(self._path)
+        self._journal.append(record)

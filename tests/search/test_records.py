@@ -9,7 +9,7 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.search.folder import SearchFolder
 from recbole_llmdistill.search.plots import search_page
 from recbole_llmdistill.search.progress import reason_of
-from recbole_llmdistill.search.records import Journal, Trial, values_key
+from recbole_llmdistill.search.records import SearchJournal, Trial, values_key
 from recbole_llmdistill.search.results import best_trial, recbole_text, trials_csv
 from recbole_llmdistill.search.space import Choice, LogUniform, QuantizedUniform, Space
 
@@ -43,7 +43,7 @@ TRIALS = [
 ]
 
 
-def write(journal: Journal, one: Trial) -> None:
+def write(journal: SearchJournal, one: Trial) -> None:
     journal.started(one)
     for each in one.evaluations:
         journal.evaluated(one, each)
@@ -52,10 +52,10 @@ def write(journal: Journal, one: Trial) -> None:
 
 
 def test_a_journal_gives_back_what_was_written(tmp_path) -> None:
-    journal = Journal(tmp_path / "journal.jsonl")
+    journal = SearchJournal(tmp_path / "journal.jsonl")
     for one in [*TRIALS, trial(6, [0.2], "running")]:
         write(journal, one)
-    histories = Journal(tmp_path / "journal.jsonl").read()
+    histories = SearchJournal(tmp_path / "journal.jsonl").read()
     for one in TRIALS:
         assert histories[values_key(one.values)].evaluations == one.evaluations
         assert histories[values_key(one.values)].ended == (one.status == "finished")
@@ -64,19 +64,19 @@ def test_a_journal_gives_back_what_was_written(tmp_path) -> None:
 
 def test_a_line_cut_short_by_a_kill_is_dropped_and_the_next_one_is_whole(tmp_path) -> None:
     file = tmp_path / "journal.jsonl"
-    journal = Journal(file)
+    journal = SearchJournal(file)
     write(journal, TRIALS[0])
     whole = file.read_bytes()
     file.write_bytes(whole + b'{"trial": 2, "val')
-    histories = journal.read()
-    assert list(histories) == [values_key(TRIALS[0].values)]
-    assert file.read_bytes() == whole
-    write(journal, TRIALS[1])
-    assert len(journal.read()) == 2
+    again = SearchJournal(file)
+    assert list(again.read()) == [values_key(TRIALS[0].values)]
+    write(again, TRIALS[1])
+    assert file.read_bytes().startswith(whole + b'{"trial": 2, "values"')
+    assert len(again.read()) == 2
 
 
 def test_a_trial_that_was_trained_again_is_recorded_once(tmp_path) -> None:
-    journal = Journal(tmp_path / "journal.jsonl")
+    journal = SearchJournal(tmp_path / "journal.jsonl")
     write(journal, trial(1, [0.1, 0.2], "running"))
     again = trial(1, [0.1, 0.2, 0.3])
     journal.started(again)
@@ -89,9 +89,10 @@ def test_a_trial_that_was_trained_again_is_recorded_once(tmp_path) -> None:
 
 
 def test_a_file_that_is_no_journal(tmp_path) -> None:
-    (tmp_path / "journal.jsonl").write_text('{"trial": 1, "values": {}}\n{"a": 1}\n')
-    with pytest.raises(InputError, match=r"journal.jsonl, line 2: no record of a search"):
-        Journal(tmp_path / "journal.jsonl").read()
+    for line, message in [('{"a": 1}', "no record with 'trial'"), ('{"trial": 2}', "no record of a search")]:
+        (tmp_path / "journal.jsonl").write_text(f'{{"trial": 1, "values": {{}}}}\n{line}\n')
+        with pytest.raises(InputError, match=f"journal.jsonl, line 2: {message}"):
+            SearchJournal(tmp_path / "journal.jsonl").read()
 
 
 def test_the_best_trial_is_the_earliest_of_the_best_that_did_not_fail() -> None:
