@@ -87,8 +87,9 @@ class DistillationTrainer(Trainer):
     def _build_optimizer(self, **kwargs):
         optimizer = super()._build_optimizer(**kwargs)
         if isinstance(optimizer, (torch.optim.Adam, torch.optim.SGD, torch.optim.Adagrad)):  # AdamW is an Adam
-            for group in optimizer.param_groups:
-                group["fused"] = True  # one pass over a parameter instead of a dozen
+            # One pass over a parameter instead of a dozen, in the groups that are there and in the head's, added later.
+            for options in (optimizer.defaults, *optimizer.param_groups):
+                options["fused"] = True
         return optimizer
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):

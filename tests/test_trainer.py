@@ -48,6 +48,18 @@ def test_stage_one_ends_at_distill_epochs(prepare) -> None:
     assert distilling == [True, True, False, False]
 
 
+@pytest.mark.parametrize("learner", ["adam", "sgd", "rmsprop"])
+def test_every_parameter_group_is_updated_in_one_pass_where_pytorch_can(prepare, learner: str) -> None:
+    prepared = prepare(epochs=2, distill_epochs=2, learner=learner)
+    fused = []
+    prepared.trainer.fit(
+        prepared.train_data,
+        prepared.valid_data,
+        callback_fn=lambda *_: fused.append([g.get("fused") for g in prepared.trainer.optimizer.param_groups]),
+    )
+    assert fused == [[learner != "rmsprop" or None] * 2] * 2
+
+
 def test_the_head_learns_in_stage_one_and_is_gone_in_stage_two(prepare) -> None:
     prepared = prepare(epochs=3, distill_epochs=2)
     weights, groups = [], []
