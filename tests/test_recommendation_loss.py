@@ -10,7 +10,12 @@ from torch import nn
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.recommendation_loss.choice import build_recommendation_loss
 from recbole_llmdistill.model.recommendation_loss.gbce import GeneralisedBinaryCrossEntropy
-from recbole_llmdistill.model.recommendation_loss.negatives import PopularNegatives, UniformNegatives
+from recbole_llmdistill.model.recommendation_loss.negatives import (
+    POSITIONS_A_DRAW,
+    PopularNegatives,
+    UniformNegatives,
+    score_targets_and_negatives,
+)
 from recbole_llmdistill.model.recommendation_loss.popularity_smoothing import PopularitySmoothing
 from recbole_llmdistill.model.recommendation_loss.sampled_softmax import SampledSoftmax
 from recbole_llmdistill.model.recommendation_loss.softmax import Softmax
@@ -27,8 +32,8 @@ class Fixed(nn.Module):
         self.items, self.n_negatives, self.n_items = items, len(items), n_items
         self.log_expected_count = expected_count.log()
 
-    def forward(self, device: torch.device) -> torch.Tensor:
-        return self.items
+    def forward(self, draws: int, device: torch.device) -> torch.Tensor:
+        return self.items.expand(draws, -1)
 
 
 def case(with_bias: bool = False, n: int = N):
@@ -120,24 +125,50 @@ def test_draws_follow_their_distribution_and_never_hold_the_padding_item(kind: t
     torch.manual_seed(0)
     draws = 200_000
     counts = popularity()
-    sampler = kind(draws, counts if kind is PopularNegatives else ITEMS)
-    found = torch.bincount(sampler(torch.device("cpu")), minlength=ITEMS).double()
+    sampler = kind(draws // 2, counts if kind is PopularNegatives else ITEMS)
+    drawn = sampler(2, torch.device("cpu"))
+    assert drawn.shape == (2, draws // 2)
+    found = torch.bincount(drawn.flatten(), minlength=ITEMS).double()
     weight = counts[1:].double() + 1 if kind is PopularNegatives else torch.ones(ITEMS - 1, dtype=torch.double)
     expected = torch.cat([torch.zeros(1), draws * weight / weight.sum()])
     assert found[0] == 0
     assert len(found) == ITEMS
     assert ((found - expected).abs() <= 5 * expected.sqrt()).all()
     if kind is PopularNegatives:
-        torch.testing.assert_close(sampler.log_expected_count[1:].exp().double(), expected[1:], rtol=1e-5, atol=0)
+        expected_count = sampler.log_expected_count[1:].exp().double()
+        torch.testing.assert_close(2 * expected_count, expected[1:], rtol=1e-5, atol=0)
 
 
 def test_draws_repeat_with_torchs_seed() -> None:
     for sampler in (PopularNegatives(20, popularity()), UniformNegatives(20, ITEMS)):
         torch.manual_seed(5)
-        first = sampler(torch.device("cpu"))
-        assert not torch.equal(first, sampler(torch.device("cpu")))
+        first = sampler(3, torch.device("cpu"))
+        assert not torch.equal(first[0], first[1])
+        assert not torch.equal(first, sampler(3, torch.device("cpu")))
         torch.manual_seed(5)
-        assert torch.equal(first, sampler(torch.device("cpu")))
+        assert torch.equal(first, sampler(3, torch.device("cpu")))
+
+
+@BIAS
+@pytest.mark.parametrize("positions", [POSITIONS_A_DRAW, 2 * POSITIONS_A_DRAW + 3])
+def test_each_group_of_positions_has_negatives_of_its_own(with_bias: bool, positions: int) -> None:
+    states, embeddings, targets, bias = case(with_bias, n=positions)
+    draws = -(-positions // POSITIONS_A_DRAW)
+    sampler = UniformNegatives(4, ITEMS)
+    torch.manual_seed(3)
+    expected_negatives = sampler(draws, torch.device("cpu"))
+    torch.manual_seed(3)
+    target_scores, negatives, scores = score_targets_and_negatives(sampler, states, embeddings, targets, bias)
+    logits = dense_logits(states, embeddings, bias)
+    assert negatives.shape == scores.shape == (positions, 4)
+    for position, target in enumerate(targets):
+        assert target_scores[position].item() == pytest.approx(logits[position, target].item(), rel=1e-5)
+        for place in range(4):
+            item = expected_negatives[position // POSITIONS_A_DRAW, place]
+            assert negatives[position, place] == item
+            expected = -math.inf if item == target else logits[position, item].item()
+            assert scores[position, place].item() == pytest.approx(expected, rel=1e-5)
+    assert (scores == -torch.inf).any()  # or hits would not have been tested
 
 
 def sigmoid(score: float) -> float:
@@ -252,7 +283,7 @@ def test_popularity_counts_training_targets_alone(prepare) -> None:
 
 def test_bert4recs_mask_token_is_no_negative(prepare) -> None:
     model = prepare("BERT4RecDistill", distill_rec_loss="gbce", distill_negatives=100_000).model
-    drawn = model.recommendation_loss.negatives(torch.device("cpu"))
+    drawn = model.recommendation_loss.negatives(1, torch.device("cpu"))
     assert (int(drawn.min()), int(drawn.max())) == (1, model.mask_token - 1)
 
 

@@ -33,11 +33,8 @@ class GeneralisedBinaryCrossEntropy(nn.Module):
         self, states: torch.Tensor, item_embeddings: torch.Tensor, targets: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
         """``states [N, H]``, ``item_embeddings [I, H]``, ``targets [N]``, ``bias [I]`` -> scalar."""
-        negatives = self.negatives(states.device)
-        target_scores, scores, is_target = score_targets_and_negatives(
-            states, item_embeddings, targets, negatives, bias
-        )
-        # -log sigma(s)^beta = beta softplus(-s), and -log(1 - sigma(s)) = softplus(s)
-        losses = self.beta * F.softplus(-target_scores) + F.softplus(scores).masked_fill(is_target, 0).sum(dim=1)
-        counted = 1 + len(negatives) - is_target.sum(dim=1)
+        target_scores, _, scores = score_targets_and_negatives(self.negatives, states, item_embeddings, targets, bias)
+        # -log sigma(s)^beta = beta softplus(-s), and -log(1 - sigma(s)) = softplus(s), which is 0 at minus infinity
+        losses = self.beta * F.softplus(-target_scores) + F.softplus(scores).sum(dim=1)
+        counted = 1 + (scores > -torch.inf).sum(dim=1)
         return (losses / counted).sum() / max(len(targets), 1)

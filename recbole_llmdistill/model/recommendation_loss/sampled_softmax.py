@@ -27,10 +27,9 @@ class SampledSoftmax(nn.Module):
         self, states: torch.Tensor, item_embeddings: torch.Tensor, targets: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
         """``states [N, H]``, ``item_embeddings [I, H]``, ``targets [N]``, ``bias [I]`` -> scalar."""
-        negatives = self.negatives(states.device)
-        target_scores, scores, is_target = score_targets_and_negatives(
-            states, item_embeddings, targets, negatives, bias
+        target_scores, negatives, scores = score_targets_and_negatives(
+            self.negatives, states, item_embeddings, targets, bias
         )
         corrected = scores - self.negatives.log_expected_count[negatives]
-        logits = torch.cat([target_scores.unsqueeze(1), corrected.masked_fill(is_target, -torch.inf)], dim=1)
+        logits = torch.cat([target_scores.unsqueeze(1), corrected], dim=1)
         return F.cross_entropy(logits, torch.zeros_like(targets), reduction="sum") / max(len(targets), 1)
