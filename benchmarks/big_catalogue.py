@@ -6,7 +6,7 @@ SASRecDistill's step (forward, backward, Adam) on random windows, all of whose p
 distillation. Every loss is measured in a process of its own, which is held to ``--memory`` GiB of address space: a loss
 that needs more ends there, and its row says so. Beside the time stands the CPU time of all threads, which other
 programs on the machine disturb less. `gbce, 256 a position` is gSASRec's way of drawing, written out here to compare
-with: every position has negatives of its own, where this package draws once a batch.
+with: every position has negatives of its own, where 64 positions share them in this package.
 """
 
 import argparse
@@ -22,10 +22,10 @@ from types import SimpleNamespace
 
 LOSSES = {
     "softmax": {},
-    "sampled_softmax, 1024 a batch": {"distill_rec_loss": "sampled_softmax", "distill_negatives": 1024},
-    "sampled_softmax, 8192 a batch": {"distill_rec_loss": "sampled_softmax", "distill_negatives": 8192},
-    "gbce, 256 a batch": {"distill_rec_loss": "gbce", "distill_negatives": 256},
-    "gbce, 1024 a batch": {"distill_rec_loss": "gbce", "distill_negatives": 1024},
+    "sampled_softmax, 1024": {"distill_rec_loss": "sampled_softmax", "distill_negatives": 1024},
+    "sampled_softmax, 8192": {"distill_rec_loss": "sampled_softmax", "distill_negatives": 8192},
+    "gbce, 256": {"distill_rec_loss": "gbce", "distill_negatives": 256},
+    "gbce, 1024": {"distill_rec_loss": "gbce", "distill_negatives": 1024},
     "gbce, 256 a position": {"distill_rec_loss": "gbce", "distill_negatives": 256},
 }
 BATCH, LENGTH = 128, 50

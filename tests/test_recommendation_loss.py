@@ -185,6 +185,7 @@ def test_gbce_is_the_papers_formula(with_bias: bool, t: float) -> None:
     score = dense_logits(states, embeddings, bias).tolist()
     alpha = 3 / (29 - 1)
     beta = alpha * (t * (1 - 1 / alpha) + 1 / alpha)
+    score = [[value - math.log(3 / beta) for value in row] for row in score]
     expected = 0.0
     for row, target in enumerate([3, 8]):
         others = [item for item in negatives if item != target]
@@ -200,11 +201,21 @@ def test_gbce_at_zero_is_binary_cross_entropy() -> None:
     negatives = (torch.arange(ITEMS - 1) + 1)[~torch.isin(torch.arange(ITEMS - 1) + 1, targets)][:6]
     loss = GeneralisedBinaryCrossEntropy(Fixed(negatives, torch.ones(ITEMS)), 0.0)(states, embeddings, targets, None)
     columns = torch.cat([targets.unsqueeze(1), negatives.expand(N, -1)], dim=1)
-    scores = dense_logits(states, embeddings, None).gather(1, columns)
+    scores = dense_logits(states, embeddings, None).gather(1, columns) - math.log(6)
     labels = torch.zeros_like(scores)
     labels[:, 0] = 1
     expected = nn.functional.binary_cross_entropy_with_logits(scores, labels)
     torch.testing.assert_close(loss, expected, check_dtype=False, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("t", [0.0, 0.75, 1.0])
+def test_gbce_of_equal_scores_asks_for_no_common_shift(t: float) -> None:
+    states, targets = torch.ones(N, 1, dtype=torch.float64), torch.ones(N, dtype=torch.long)
+    loss = GeneralisedBinaryCrossEntropy(Fixed(torch.arange(2, 9), torch.ones(ITEMS)), t)
+    embeddings = torch.zeros(ITEMS, 1, dtype=torch.float64, requires_grad=True)  # so every score is 0
+    loss(states, embeddings, targets, None).backward()
+    assert embeddings.grad.sum().item() == pytest.approx(0, abs=1e-7)
+    assert embeddings.grad[1] < -1e-3  # the target's rises
 
 
 def test_gbce_with_more_negatives_than_items_is_not_weighted_up() -> None:
