@@ -1,6 +1,7 @@
-"""Training targets a second on a GPU: SASRecDistill against a plain PyTorch SASRec of the same size.
+"""Training targets a second on a GPU: SASRecDistill against a plain PyTorch SASRec, RecTools, RePlay of the same size.
 
-    python benchmarks/gpu_training.py               # the shape of MovieLens-20M
+    python benchmarks/gpu_training.py --rectools-python environments/rectools/bin/python \\
+        --replay-python environments/replay/bin/python          # the shape of MovieLens-20M
     python benchmarks/gpu_training.py --users 200 --items 300 --interactions 20000 --hidden 32 --epochs 2   # smoke test
 
 No figures exist yet: this script has run on CPUs alone, at the size of its smoke test. It is ready for whoever has a
@@ -8,10 +9,13 @@ GPU. Interactions are made up, with item popularity as uneven as real ones; 4 la
 bfloat16 autocast (RecBole's ``enable_amp``, which alone would take float16 on a GPU), AdamW. The plain loop is what one
 writes by hand: histories cut into windows without overlap and kept on the device, PyTorch's own transformer layers,
 cross-entropy over all items at all positions. SASRecDistill trains by RecBole's trainer with its data loader, without
-distillation. Both are timed in turn, by epochs, the first of which is not counted.
+distillation. Both are timed in turn, by epochs, the first of which is not counted. RecTools and RePlay follow, in
+environments of their own (``peers/README.md``; theirs need a PyTorch with CUDA), with bfloat16 by Lightning; they train
+on each user's last interactions alone, so compare targets a second.
 """
 
 import argparse
+import json
 import platform
 import statistics
 import sys
@@ -21,6 +25,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from child import run_child
+from peers.interactions import Interactions
 from torch import nn
 from torch.nn import functional as F
 
@@ -106,6 +112,28 @@ class Ours:
         self.epochs_done += 1
 
 
+def train_peers(training_part, device: torch.device, arguments: argparse.Namespace) -> dict[str, dict]:
+    """What the training programs of the other libraries report, by library."""
+    sizes = {name: getattr(arguments, name) for name in ("hidden", "layers", "heads", "length", "batch")}
+    sizes["inner"] = 4 * arguments.hidden
+    peers = [
+        (arguments.rectools_python, "train_rectools.py", {"dropout_rate": arguments.dropout, "wide": True}),
+        (arguments.replay_python, "train_replay.py", {"dropout": arguments.dropout}),
+    ]
+    rows = training_part.sorted_interactions
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "interactions.npz")
+        Interactions(rows["user_id"].numpy(), rows["item_id"].numpy(), training_part.item_num).write(file)
+        options = ["--interactions", file, "--epochs", arguments.epochs, "--sizes", json.dumps(sizes)]
+        options += ["--precision", "bf16-mixed", "--accelerator", "gpu" if device.type == "cuda" else "cpu"]
+        for python, program, settings in peers:
+            if python:
+                result = run_child(program, *options, "--settings", json.dumps(settings), python=python)
+                results[result["versions"]["library"]] = result
+    return results
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in {"users": 138_493, "items": 26_744, "interactions": 20_000_263}.items():
@@ -113,6 +141,10 @@ def main() -> None:
     for name, default in {"hidden": 256, "layers": 4, "heads": 4, "length": 200, "batch": 256, "epochs": 4}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--dropout", type=float, default=0.2)
+    parser.add_argument(
+        "--rectools-python", help="interpreter of RecTools' environment; without it RecTools is left out"
+    )
+    parser.add_argument("--replay-python", help="the same of RePlay")
     arguments = parser.parse_args()
     sys.argv = sys.argv[:1]  # RecBole reads the command line of any process
 
@@ -154,8 +186,19 @@ def main() -> None:
             seconds[label].append(time.perf_counter() - start)
     print("| | seconds an epoch (median) | targets | targets/s | GPU memory, MiB |\n|---|---|---|---|---|")
     for label, loop in loops.items():
-        median = statistics.median(seconds[label][1:] or seconds[label])
-        print(f"| {label} | {median:.2f} | {loop.targets:,} | {loop.targets / median:,.0f} | {peak[label]:.0f} |")
+        print(row(label, seconds[label], loop.targets, peak[label]))
+    training_part = train_data._dataset
+    loops.clear()  # the GPU is the others' now
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    for label, result in train_peers(training_part, device, arguments).items():
+        print(row(label, result["seconds"], result["targets"][-1], result["gpu_peak_mib"]))
+
+
+def row(label: str, seconds: list[float], targets: int, peak: float) -> str:
+    """A line of the table; the first epoch is not counted."""
+    median = statistics.median(seconds[1:] or seconds)
+    return f"| {label} | {median:.2f} | {targets:,} | {targets / median:,.0f} | {peak:.0f} |"
 
 
 if __name__ == "__main__":

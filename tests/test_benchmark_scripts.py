@@ -18,7 +18,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
             "--users 100 --items 200 --interactions 5000 --hidden 16 --length 20 --epochs 2",
             "| SASRecDistill |",
         ),
-        ("big_catalogue.py", "--items 2000 --steps 2", "| gbce, 1024 a batch |"),
+        ("big_catalogue.py", "--items 2000 --steps 2", "| gbce, 1024 |"),
         ("inference.py", "--rounds 1 --out inference.json", "| full_sort_topk, 256 |"),
     ],
 )

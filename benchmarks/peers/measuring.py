@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from interactions import Interactions
 from ranking import evaluate
+from sizes import SIZES
 
 
 class StopTraining(Exception):
@@ -31,7 +32,11 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--patience", type=int, default=10**6, help="evaluations without a better validation NDCG")
     parser.add_argument("--profile", action="store_true", help="profile the last epoch: seconds of each operation")
     parser.add_argument("--settings", type=json.loads, default={}, help="settings of the library, as JSON")
+    parser.add_argument("--sizes", type=json.loads, default={}, help="of RecTools and RePlay, as in sizes.py, as JSON")
+    parser.add_argument("--accelerator", default="cpu", help="of RecTools and RePlay, as Lightning names it: cpu, gpu")
+    parser.add_argument("--precision", default="32-true", help="of RecTools and RePlay, as Lightning names it")
     given = parser.parse_args()
+    given.sizes = {**SIZES, **given.sizes}
     if given.evaluate_every and not given.interactions:
         parser.error("--evaluate-every needs --interactions")
     return given
@@ -75,6 +80,10 @@ class Run:
         Raises:
             StopTraining: validation NDCG has not risen for ``--patience`` evaluations, or all epochs are done.
         """
+        if self.given.accelerator != "cpu":
+            import torch
+
+            torch.cuda.synchronize()
         self.seconds.append(time.perf_counter() - self.started)
         if self.profiler:
             self.profiler.stop()
@@ -107,6 +116,7 @@ class Run:
             "seconds": self.seconds,
             "targets": self.targets,
             "peak_mib": self.peak_mib,
+            "gpu_peak_mib": torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0,
             "threads": torch.get_num_threads(),
             "evaluations": self.evaluations,
             "sizes": sizes or {},

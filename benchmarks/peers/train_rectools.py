@@ -14,7 +14,7 @@ from rectools.dataset import Dataset
 from rectools.models import BERT4RecModel, SASRecModel
 from rectools.models.nn.item_net import IdEmbeddingsItemNet
 from rectools.models.nn.transformers.net_blocks import PreLNTransformerLayers
-from sizes import MASKED_SHARE, SIZES
+from sizes import MASKED_SHARE
 
 
 class EpochClock(Callback):
@@ -43,12 +43,12 @@ class EpochClock(Callback):
 def build(given, trainer: Trainer):
     """The untrained model at the common sizes."""
     settings = {
-        "n_blocks": SIZES["layers"],
-        "n_heads": SIZES["heads"],
-        "n_factors": SIZES["hidden"],
-        "session_max_len": SIZES["length"],
+        "n_blocks": given.sizes["layers"],
+        "n_heads": given.sizes["heads"],
+        "n_factors": given.sizes["hidden"],
+        "session_max_len": given.sizes["length"],
         "dropout_rate": 0.5 if given.model == "SASRec" else 0.2,
-        "batch_size": 128,
+        "batch_size": given.sizes["batch"],
         "lr": 1e-3,
         "loss": "softmax",
         "item_net_block_types": (IdEmbeddingsItemNet,),
@@ -57,7 +57,7 @@ def build(given, trainer: Trainer):
     }
     if settings.pop("wide", False) and given.model == "SASRec":
         settings["transformer_layers_type"] = PreLNTransformerLayers
-        settings["transformer_layers_kwargs"] = {"ff_factors_multiplier": SIZES["inner"] // SIZES["hidden"]}
+        settings["transformer_layers_kwargs"] = {"ff_factors_multiplier": given.sizes["inner"] // given.sizes["hidden"]}
     if given.model == "BERT4Rec":
         return BERT4RecModel(mask_prob=MASKED_SHARE, **settings)
     return SASRecModel(**settings)
@@ -75,7 +75,8 @@ def main() -> None:
         enable_model_summary=False,
         callbacks=[EpochClock(run)],
         devices=1,
-        accelerator="cpu",
+        accelerator=given.accelerator,
+        precision=given.precision,
     )
     sequences = run.interactions.training_sequences()
     table = pd.DataFrame(

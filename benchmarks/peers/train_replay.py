@@ -15,9 +15,8 @@ from measuring import Run, StopTraining, arguments
 from replay import __version__ as version
 from replay.data import FeatureHint, FeatureSource, FeatureType
 from replay.data.nn import TensorFeatureInfo, TensorFeatureSource, TensorSchema
-from sizes import MASKED_SHARE, SIZES
+from sizes import MASKED_SHARE
 
-BATCH = 128
 ITEM = "item_id"
 
 
@@ -45,7 +44,7 @@ class EpochClock(lightning.Callback):
         module.train()
 
 
-def schema_of(n_items: int, padding: int) -> TensorSchema:
+def schema_of(n_items: int, padding: int, hidden: int) -> TensorSchema:
     """Items alone, counted from 0. SasRec pads with the next number, Bert4Rec with any (0) and a mask."""
     return TensorSchema(
         TensorFeatureInfo(
@@ -54,7 +53,7 @@ def schema_of(n_items: int, padding: int) -> TensorSchema:
             is_seq=True,
             cardinality=n_items,
             padding_value=padding,
-            embedding_dim=SIZES["hidden"],
+            embedding_dim=hidden,
             feature_hint=FeatureHint.ITEM_ID,
             feature_sources=[TensorFeatureSource(FeatureSource.INTERACTIONS, ITEM)],
         )
@@ -72,19 +71,21 @@ def sasrec(given, schema: TensorSchema, sequences: list[np.ndarray], folder: str
     settings = {"dropout": 0.5, **given.settings}
     model = SasRec.from_params(
         schema,
-        embedding_dim=SIZES["hidden"],
-        num_heads=SIZES["heads"],
-        num_blocks=SIZES["layers"],
-        max_sequence_length=SIZES["length"],
-        hidden_dim=SIZES["inner"],
+        embedding_dim=given.sizes["hidden"],
+        num_heads=given.sizes["heads"],
+        num_blocks=given.sizes["layers"],
+        max_sequence_length=given.sizes["length"],
+        hidden_dim=given.sizes["inner"],
         **settings,
     )
     file = Path(folder, "train.parquet")
     pd.DataFrame({ITEM: [items - 1 for items in sequences]}).to_parquet(file)
     data = ParquetModule(
-        batch_size=BATCH,
+        batch_size=given.sizes["batch"],
         metadata={
-            "train": {ITEM: {"shape": SIZES["length"] + 1, "padding": schema.item_id_features.item().padding_value}}
+            "train": {
+                ITEM: {"shape": given.sizes["length"] + 1, "padding": schema.item_id_features.item().padding_value}
+            }
         },
         transforms={"train": make_default_sasrec_transforms(schema)["train"]},
         train_path=str(file),
@@ -102,19 +103,19 @@ def bert4rec(given, schema: TensorSchema, sequences: list[np.ndarray]):
     settings = {"dropout_rate": 0.2, **given.settings}
     module = Bert4Rec(
         schema,
-        block_count=SIZES["layers"],
-        head_count=SIZES["heads"],
-        hidden_size=SIZES["hidden"],
-        max_seq_len=SIZES["length"],
+        block_count=given.sizes["layers"],
+        head_count=given.sizes["heads"],
+        hidden_size=given.sizes["hidden"],
+        max_seq_len=given.sizes["length"],
         enable_embedding_tying=True,
         optimizer_factory=FatOptimizerFactory(learning_rate=1e-3),
         **settings,
     )
     table = pd.DataFrame({"user_id": np.arange(len(sequences)), ITEM: [items - 1 for items in sequences]})
     rows = Bert4RecTrainingDataset(
-        PandasSequentialDataset(schema, "user_id", ITEM, table), SIZES["length"], mask_prob=MASKED_SHARE
+        PandasSequentialDataset(schema, "user_id", ITEM, table), given.sizes["length"], mask_prob=MASKED_SHARE
     )
-    return module, DataLoader(rows, batch_size=BATCH, shuffle=True)
+    return module, DataLoader(rows, batch_size=given.sizes["batch"], shuffle=True)
 
 
 def main() -> None:
@@ -122,9 +123,9 @@ def main() -> None:
     lightning.seed_everything(given.seed, verbose=False)
     run = Run(given, lambda histories: score(histories))
     n_items = run.interactions.n_items - 1  # without RecBole's padding item
-    length = SIZES["length"]
+    length = given.sizes["length"]
     padding = n_items if given.model == "SASRec" else 0
-    schema = schema_of(n_items, padding)
+    schema = schema_of(n_items, padding, given.sizes["hidden"])
 
     @torch.no_grad()
     def score(histories):
@@ -158,7 +159,8 @@ def main() -> None:
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=[EpochClock(run)],
-        accelerator="cpu",
+        accelerator=given.accelerator,
+        precision=given.precision,
         devices=1,
         limit_val_batches=0,
         num_sanity_val_steps=0,
