@@ -11,11 +11,13 @@ from recbole.model.sequential_recommender import BERT4Rec, SASRec
 from scipy.stats import chi2_contingency
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "distill_alpha": 0.0}
+# Each position sees what its prefix sees: in windows that hold every history whole, and in windows that move by one.
+AS_PREFIXES = pytest.mark.parametrize(("length", "overlap"), [(40, 0.5), (10, 0.9)])
 
 
-def test_sasrec_loss_is_the_mean_of_recboles_prefix_losses(prepare) -> None:
-    # Windows hold every history whole here, so that each position sees what its prefix sees.
-    prepared = prepare(MAX_ITEM_LIST_LENGTH=40, **NO_DROPOUT)
+@AS_PREFIXES
+def test_sasrec_loss_is_the_mean_of_recboles_prefix_losses(prepare, length: int, overlap: float) -> None:
+    prepared = prepare(MAX_ITEM_LIST_LENGTH=length, distill_window_overlap=overlap, **NO_DROPOUT)
     dataset = prepared.train_data._dataset
     batch = dataset[torch.arange(len(dataset)).numpy()]
     reference = SASRec(prepared.config, dataset)
@@ -26,8 +28,9 @@ def test_sasrec_loss_is_the_mean_of_recboles_prefix_losses(prepare) -> None:
     assert loss == pytest.approx(sum(losses) / len(losses), rel=1e-4)
 
 
-def test_gradients_equal_those_of_the_prefix_losses(prepare) -> None:
-    prepared = prepare(MAX_ITEM_LIST_LENGTH=40, **NO_DROPOUT)
+@AS_PREFIXES
+def test_gradients_equal_those_of_the_prefix_losses(prepare, length: int, overlap: float) -> None:
+    prepared = prepare(MAX_ITEM_LIST_LENGTH=length, distill_window_overlap=overlap, **NO_DROPOUT)
     dataset = prepared.train_data._dataset
     reference = SASRec(prepared.config, dataset)
     reference.load_state_dict(prepared.model.state_dict())
