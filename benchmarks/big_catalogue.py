@@ -39,7 +39,7 @@ def gbce_with_negatives_of_each_position(loss, states, item_embeddings, targets,
     n_negatives, n_items = loss.negatives.n_negatives, loss.negatives.n_items
     negatives = torch.randint(1, n_items, (len(targets), n_negatives))
     items = F.embedding(torch.cat([targets.unsqueeze(1), negatives], dim=1), item_embeddings)  # [N, 1 + M, H]
-    scores = (items @ states.unsqueeze(2)).squeeze(2)
+    scores = (items @ states.unsqueeze(2)).squeeze(2) - loss.prior
     is_target = negatives == targets.unsqueeze(1)
     others = F.softplus(scores[:, 1:]).masked_fill(is_target, 0).sum(dim=1)
     return ((loss.beta * F.softplus(-scores[:, 0]) + others) / (1 + n_negatives - is_target.sum(dim=1))).mean()
