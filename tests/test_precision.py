@@ -31,13 +31,29 @@ def test_loss_and_gradients_are_near_those_of_float32(prepare, model: str) -> No
     assert F.cosine_similarity(near_gradients, gradients, dim=0) > 0.999
 
 
-def test_cross_entropy_follows_autocast_and_keeps_the_softmax_exact() -> None:
+def test_cross_entropy_follows_autocast_and_rounds_the_shares_once() -> None:
     torch.manual_seed(0)
-    states, weight, targets = torch.randn(100, 16), torch.randn(40, 16), torch.randint(40, (100,))
-    rounded = F.cross_entropy((states.bfloat16() @ weight.bfloat16().T).float(), targets)
+    states, weight = torch.randn(300, 16, requires_grad=True), torch.randn(40, 16, requires_grad=True)
+    targets = torch.randint(40, (300,))
+    exact = torch.autograd.grad(F.cross_entropy(states @ weight.T, targets), [states, weight])
+    with torch.no_grad():  # a share is rounded to 8 bits, half a step of which is 2^-9 of it
+        rounded = F.cross_entropy((states.bfloat16() @ weight.bfloat16().T).float(), targets)
     with torch.autocast("cpu", torch.bfloat16):
         loss = linear_cross_entropy(states, weight, targets)
-    torch.testing.assert_close(loss, rounded, rtol=1e-6, atol=0)
+    assert abs(loss - rounded) < 2**-9
+    for near, right in zip(torch.autograd.grad(loss, [states, weight]), exact, strict=True):
+        assert near.dtype == torch.float32
+        assert (near - right).norm() < 2 * BFLOAT16_STEP * right.norm()  # of states, weights, logits, shares
+
+
+def test_in_bfloat16_a_hopeless_target_has_a_finite_loss() -> None:
+    torch.manual_seed(0)
+    states, weight, targets = 100 * torch.randn(70, 16), torch.randn(30, 16), torch.randint(30, (70,))
+    rounded = F.cross_entropy((states.bfloat16() @ weight.bfloat16().T).float(), targets)
+    assert rounded > 100
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = linear_cross_entropy(states, weight, targets)
+    torch.testing.assert_close(loss, rounded, rtol=1e-3, atol=0)
 
 
 def test_auto_is_what_the_processor_is_good_at(monkeypatch) -> None:

@@ -54,8 +54,9 @@ class DistillationHead(nn.Module):
         with_profile = self.present[users].any(dim=1)
         if not with_profile.any():
             return None
-        users = users[with_profile]
-        student = self.bridge.student(self.pooling(states[with_profile], real[with_profile]))
+        if not with_profile.all():  # picking all of them would cost a copy, and its gradient another
+            users, states, real = users[with_profile], states[with_profile], real[with_profile]
+        student = self.bridge.student(self.pooling(states, real))
         target = self.aggregation(self.bridge.teacher(self.profiles[users]), self.present[users])
         spread = (target.detach() - target.detach().mean(dim=0)).square().mean().sqrt()
         return Distillation(self.loss(student, target, users), spread, len(users))

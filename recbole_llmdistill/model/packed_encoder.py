@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from recbole_llmdistill.model.packing import Packing
+from recbole_llmdistill.model.precision import current_product_type
 
 # The last layer's positions are a multiple of this: oneDNN makes, and keeps, a program for each shape that it meets.
 _POSITIONS = 64
@@ -32,7 +33,7 @@ def encode(
     """
     states = model.item_embedding(packing.pack(items)) + model.position_embedding(packing.position)
     states = model.dropout(model.LayerNorm(states))
-    mask = packing.attention_mask(causal).unsqueeze(1)
+    mask = packing.attention_mask(causal).unsqueeze(1).to(current_product_type(states))
     *lower, last = model.trm_encoder.layer
     layers = []
     for layer in lower:
@@ -58,7 +59,9 @@ def _attention(
     query, key, value = mixed.permute(2, 0, 3, 1, 4).reshape(3, rows * heads, length, head_size).unbind()
     scores = torch.bmm(query, key.transpose(1, 2))
     scores.view(rows, heads, length, length).add_(mask)
-    shares = attention.attn_dropout(scores.softmax(dim=-1))
+    with torch.autocast(states.device.type, enabled=False):  # whose softmax would be a float32 copy
+        shares = scores.softmax(dim=-1)
+    shares = attention.attn_dropout(shares)
     context = torch.bmm(shares, value).view(rows, heads, length, head_size).transpose(1, 2).reshape(rows, length, size)
     if wanted is not None:
         context, states = context.flatten(0, 1).index_select(0, wanted), states.flatten(0, 1).index_select(0, wanted)

@@ -16,3 +16,9 @@ def matrix_product_type(name: str, device: torch.device) -> torch.dtype:
     else:
         fast = device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return torch.bfloat16 if fast else torch.float32
+
+
+def current_product_type(values: torch.Tensor) -> torch.dtype:
+    """Type that a matrix product with ``values`` has here: autocast's, or their own."""
+    device = values.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else values.dtype
