@@ -15,6 +15,7 @@ from recbole_llmdistill.compat.parallel_training import data_parallel
 from recbole_llmdistill.data.profiles import load_user_profiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.evaluation import BestItemsCollector, best_items
+from recbole_llmdistill.freed_memory import keep_freed_memory
 from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.training_report import CollapseWatch
 from recbole_llmdistill.resume import check_same_run, random_states, restore_random_states
@@ -77,7 +78,8 @@ class DistillationTrainer(Trainer):
             if callback_fn:
                 callback_fn(epoch, valid_score)
 
-        result = super().fit(train_data, valid_data, verbose, saved, show_progress, after_validation)
+        with keep_freed_memory():
+            result = super().fit(train_data, valid_data, verbose, saved, show_progress, after_validation)
         if self.model.distilling:
             self._end_distillation()
         if saved and self.config["local_rank"] == 0:
