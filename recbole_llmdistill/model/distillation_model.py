@@ -104,7 +104,7 @@ class DistillationModel:
         if self.settings.train_sequences == "whole":
             packing = pack_rows(interaction[self.ITEM_SEQ_LEN], interaction[self.ITEM_SEQ].size(1))
             recommendation_loss, layers = self.whole_sequence_loss(interaction, packing)
-            states = packing.unpack(layers[self.distillation_layer]) if self.distilling else None
+            states = packing.unpack(layers[self.distillation_layer]).float() if self.distilling else None
         else:
             with hidden_states(self.trm_encoder) as layers:
                 rows = len(interaction[self.ITEM_SEQ])

@@ -29,11 +29,12 @@ def encode(
 
     Returns:
         The last layer's states at ``wanted``, ``[N, H]``, and the states ``[R, L, H]`` of all layers, in packed rows,
-        without the last layer's unless ``all_states``.
+        without the last layer's unless ``all_states``. Their type is autocast's, under autocast.
     """
     states = model.item_embedding(packing.pack(items)) + model.position_embedding(packing.position)
-    states = model.dropout(model.LayerNorm(states))
-    mask = packing.attention_mask(causal).unsqueeze(1).to(current_product_type(states))
+    product = current_product_type(states)  # between the layers, too: half of the memory to read and write
+    states = model.dropout(model.LayerNorm(states)).to(product)
+    mask = packing.attention_mask(causal).unsqueeze(1).to(product)
     *lower, last = model.trm_encoder.layer
     layers = []
     for layer in lower:
