@@ -37,10 +37,12 @@ def test_cross_entropy_follows_autocast_and_rounds_the_shares_once() -> None:
     targets = torch.randint(40, (300,))
     exact = torch.autograd.grad(F.cross_entropy(states @ weight.T, targets), [states, weight])
     with torch.no_grad():  # a share is rounded to 8 bits, half a step of which is 2^-9 of it
-        rounded = F.cross_entropy((states.bfloat16() @ weight.bfloat16().T).float(), targets)
+        logits = (states.bfloat16() @ weight.bfloat16().T).float()
+        shares = logits.softmax(dim=1).bfloat16().float()
     with torch.autocast("cpu", torch.bfloat16):
         loss = linear_cross_entropy(states, weight, targets)
-    assert abs(loss - rounded) < 2**-9
+    torch.testing.assert_close(loss, -shares[torch.arange(300), targets].log().mean(), rtol=1e-5, atol=0)
+    assert abs(loss - F.cross_entropy(logits, targets)) < 2**-9
     for near, right in zip(torch.autograd.grad(loss, [states, weight]), exact, strict=True):
         assert near.dtype == torch.float32
         assert (near - right).norm() < 2 * BFLOAT16_STEP * right.norm()  # of states, weights, logits, shares

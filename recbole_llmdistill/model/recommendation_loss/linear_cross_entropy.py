@@ -35,7 +35,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         ctx.kind = states.dtype
         states, weight = F.pad(states.to(product), (0, 0, 0, padding)), weight.to(product)
         bias = None if bias is None else bias.to(product)
-        of_chunk = torch.empty_like(weight)
+        of_chunk = None if product == to_weight.dtype else torch.empty_like(weight)
         targets, row_numbers = F.pad(targets, (0, padding)), torch.arange(len(scores), device=device)
         with torch.autocast(device.type, enabled=False):
             for start in range(0, rows, at_once):
@@ -55,7 +55,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 if bias is not None:
                     to_bias += share.sum(dim=0, dtype=to_bias.dtype)
                 to_states[start : start + at_once] = torch.mm(share, weight)
-                to_weight += torch.mm(share.T, part, out=of_chunk)
+                if of_chunk is None:  # a product can be added where it belongs
+                    to_weight.addmm_(share.T, part)
+                else:
+                    to_weight += torch.mm(share.T, part, out=of_chunk)
         ctx.save_for_backward(to_states[:rows], to_weight, to_bias)
         ctx.rows = max(rows, 1)
         return loss / ctx.rows
