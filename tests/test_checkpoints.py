@@ -105,6 +105,15 @@ def test_an_unreadable_file(tmp_path, content: bytes) -> None:
         read_checkpoint(tmp_path / "nowhere.pth")
 
 
+@pytest.mark.parametrize("kept", [100, 20_000, 100_000])
+def test_a_file_cut_short(tmp_path, kept: int) -> None:
+    write_checkpoint({"weights": torch.ones(50_000)}, tmp_path / "x.pth")
+    content = (tmp_path / "x.pth").read_bytes()
+    (tmp_path / "x.pth").write_bytes(content[:kept])
+    with pytest.raises(InputError, match=r"x\.pth is not a readable checkpoint"):
+        read_checkpoint(tmp_path / "x.pth")
+
+
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch) -> None:
     file = tmp_path / "x.pth"
     write_checkpoint({"epoch": 1}, file)

@@ -57,7 +57,7 @@ def read_checkpoint(file: str | os.PathLike, map_location=None, **_options) -> A
                 state = _original_torch_load(
                     file, map_location=map_location, weights_only=False, pickle_module=restricted_pickle
                 )
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{os.fspath(file)} is not a readable checkpoint ({reason})") from error
     return from_plain(state)
