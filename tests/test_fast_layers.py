@@ -6,13 +6,14 @@ from recbole.model.layers import FeedForward
 from torch import nn
 
 from recbole_llmdistill.model.fast_layers import ByteDropout, FusedGelu, use_fast_layers
+from recbole_llmdistill.model.random_bytes import RandomBytes
 
 
 @pytest.mark.parametrize("p", [0.1, 0.2, 0.5, 0.9])
 def test_share_and_expectation_of_dropout(p: float) -> None:
     torch.manual_seed(0)
     values = torch.full((1000, 1001), 3.0)  # an odd size, not a multiple of the 8 bytes of a random word
-    dropped = ByteDropout(p)(values)
+    dropped = ByteDropout(p, RandomBytes())(values)
     share = (dropped == 0).double().mean()
     tolerance = 1 / 512 + 5 * (p * (1 - p) / values.numel()) ** 0.5  # shares are multiples of 1/256
     assert abs(share - p) < tolerance
@@ -23,7 +24,7 @@ def test_share_and_expectation_of_dropout(p: float) -> None:
 
 def test_dropout_is_independent_between_elements_and_calls() -> None:
     torch.manual_seed(0)
-    layer, values = ByteDropout(0.5), torch.ones(1000, 1000)
+    layer, values = ByteDropout(0.5, RandomBytes()), torch.ones(1000, 1000)
     first, second = layer(values) == 0, layer(values) == 0
     tolerance = 5 * (0.25 * 0.75 / 1e6) ** 0.5
     for other in (second, first.roll(1, 0), first.roll(1, 1), first.roll(8, 1)):
@@ -31,7 +32,7 @@ def test_dropout_is_independent_between_elements_and_calls() -> None:
 
 
 def test_dropout_repeats_with_the_seed_and_scales_its_gradient() -> None:
-    layer, values = ByteDropout(0.5), torch.ones(100, 100, requires_grad=True)
+    layer, values = ByteDropout(0.5, RandomBytes()), torch.ones(100, 100, requires_grad=True)
     torch.manual_seed(3)
     first = layer(values)
     torch.manual_seed(3)
@@ -42,8 +43,8 @@ def test_dropout_repeats_with_the_seed_and_scales_its_gradient() -> None:
 
 def test_dropout_does_nothing_in_evaluation_or_at_zero() -> None:
     values = torch.randn(10, 10)
-    assert torch.equal(ByteDropout(0.5).eval()(values), values)
-    assert torch.equal(ByteDropout(0.0)(values), values)
+    assert torch.equal(ByteDropout(0.5, RandomBytes()).eval()(values), values)
+    assert torch.equal(ByteDropout(0.0, RandomBytes())(values), values)
 
 
 def test_gelu_is_recboles_in_evaluation_and_equal_in_training() -> None:

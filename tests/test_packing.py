@@ -58,3 +58,12 @@ def test_states_are_recboles(prepare, name: str, base: type, causal: bool) -> No
     last, layers = encode(model, sequences, packing, causal, packing.destination[some], all_states=False)
     assert len(layers) == 2
     torch.testing.assert_close(last, expected[-1][some], atol=1e-5, rtol=1e-4)
+    # Gradients, by the first layer's states and by the last layer's at some positions: as through RecBole's layers.
+    factor = torch.randn(6, length, last.size(1))
+    outcome = (packing.unpack(layers[0])[real] * factor[real]).sum() + (last * factor[some]).sum()
+    outcome_right = (expected[0][real] * factor[real]).sum() + (expected[-1][some] * factor[some]).sum()
+    weights = [p for p in (model.item_embedding.weight, *model.trm_encoder.parameters()) if p.requires_grad]
+    for gradient, right in zip(
+        torch.autograd.grad(outcome, weights), torch.autograd.grad(outcome_right, weights), strict=True
+    ):
+        torch.testing.assert_close(gradient, right, atol=1e-4, rtol=1e-3)

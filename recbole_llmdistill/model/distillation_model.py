@@ -46,7 +46,7 @@ class DistillationModel:
         self.distillation_head: DistillationHead | None = None
         self.recommendation_loss = build_recommendation_loss(self.settings, dataset, self.n_items)
         self.report = TrainingReport()
-        use_fast_layers(self)
+        self.random_bytes = use_fast_layers(self)
 
     @classmethod
     def adapt_config(cls, config: dict[str, Any]) -> None:
@@ -95,10 +95,11 @@ class DistillationModel:
         """Total loss of a training batch, a scalar."""
         device = interaction[self.ITEM_SEQ].device
         product = matrix_product_type(self.settings.distill_precision, device)
-        if self.settings.train_sequences == "prefix" or product == torch.float32:  # prefixes: as RecBole has them
-            return self._total_loss(interaction)
-        with torch.autocast(device.type, product):
-            return self._total_loss(interaction)
+        with self.random_bytes.one_seed():
+            if self.settings.train_sequences == "prefix" or product == torch.float32:  # prefixes: as RecBole has them
+                return self._total_loss(interaction)
+            with torch.autocast(device.type, product):
+                return self._total_loss(interaction)
 
     def _total_loss(self, interaction: Interaction) -> torch.Tensor:
         if self.settings.train_sequences == "whole":

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from recbole_llmdistill.model.packing import Packing
 from recbole_llmdistill.model.precision import current_product_type
+from recbole_llmdistill.model.row_gathering import origin_of, take_rows
 
 # The last layer's positions are a multiple of this: oneDNN makes, and keeps, a program for each shape that it meets.
 _POSITIONS = 64
@@ -42,13 +43,19 @@ def encode(
         layers.append(states)
     if not all_states:
         padded = F.pad(wanted, (0, -len(wanted) % _POSITIONS))
-        return last.feed_forward(_attention(last.multi_head_attention, states, mask, padded))[: len(wanted)], layers
+        origin = origin_of(wanted, packing.source.numel(), len(padded))
+        states = last.feed_forward(_attention(last.multi_head_attention, states, mask, (padded, origin)))
+        return states[: len(wanted)], layers
     states = last.feed_forward(_attention(last.multi_head_attention, states, mask))
-    return states.flatten(0, 1).index_select(0, wanted), [*layers, states]
+    origin = origin_of(wanted, packing.source.numel(), len(wanted))
+    return take_rows(states.flatten(0, 1), wanted, origin), [*layers, states]
 
 
 def _attention(
-    attention: MultiHeadAttention, states: torch.Tensor, mask: torch.Tensor, wanted: torch.Tensor | None = None
+    attention: MultiHeadAttention,
+    states: torch.Tensor,
+    mask: torch.Tensor,
+    wanted: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     rows, length, size = states.shape
     heads, head_size = attention.num_attention_heads, attention.attention_head_size
@@ -65,5 +72,5 @@ def _attention(
     shares = attention.attn_dropout(shares)
     context = torch.bmm(shares, value).view(rows, heads, length, head_size).transpose(1, 2).reshape(rows, length, size)
     if wanted is not None:
-        context, states = context.flatten(0, 1).index_select(0, wanted), states.flatten(0, 1).index_select(0, wanted)
+        context, states = (take_rows(values.flatten(0, 1), *wanted) for values in (context, states))
     return attention.LayerNorm(attention.out_dropout(attention.dense(context)) + states)

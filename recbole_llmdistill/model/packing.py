@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from recbole_llmdistill.model.row_gathering import take_rows
+
 # What RecBole adds to the attention score of a position that must not be seen (abstract_recommender.py 278).
 _UNSEEN = -10000.0
 # Rows are a multiple of this: oneDNN makes, and keeps, a program for each shape that it meets.
@@ -31,8 +33,10 @@ class Packing:
         return values.flatten()[self.source].masked_fill(self.segment < 0, 0)
 
     def unpack(self, packed: torch.Tensor) -> torch.Tensor:
-        """``[R, L, H]`` -> ``[B, L, H]``; what stands at padding is of no meaning."""
-        return packed.flatten(0, 1).index_select(0, self.destination.flatten()).view(*self.destination.shape, -1)
+        """``[R, L, H]`` -> ``[B, L, H]``; what stands at padding is of no meaning, and its gradient is dropped."""
+        origin = self.source.masked_fill(self.segment < 0, self.destination.numel())
+        unpacked = take_rows(packed.flatten(0, 1), self.destination.flatten(), origin.flatten())
+        return unpacked.view(*self.destination.shape, -1)
 
     def attention_mask(self, causal: bool) -> torch.Tensor:
         """What to add to the attention scores, ``[R, L, L]``: positions see their own sequence, or its past alone."""
