@@ -19,7 +19,8 @@ def inputs(rows: int, items: int, with_bias: bool, scale: float = 1.0) -> tuple[
 @pytest.mark.parametrize("with_bias", [False, True])
 @pytest.mark.parametrize("rows", [1, 64, 65, 300])
 def test_loss_and_gradients_are_those_of_cross_entropy(rows: int, with_bias: bool, monkeypatch) -> None:
-    monkeypatch.setattr(module, "_CPU_BYTES", 1)  # several chunks of the fewest rows, 64
+    monkeypatch.setattr(module, "_CPU_BYTES", 1)
+    monkeypatch.setattr(module, "_FEWEST_ROWS", 64)  # several chunks of that size
     states, weight, targets, bias = inputs(rows, 30, with_bias)
     wanted = [values for values in (states, weight, bias) if values is not None]
     logits = states @ weight.T if bias is None else states @ weight.T + bias

@@ -6,10 +6,12 @@ from torch.nn import functional as F
 
 from recbole_llmdistill.model.precision import current_product_type
 
-# Bytes of logits held at once. On a CPU a chunk stays in the cache of a core; a GPU wants larger matrix products.
-_CPU_BYTES, _GPU_BYTES = 2**21, 2**28
+# Bytes of logits held at once. On a CPU a chunk stays in its last cache; a GPU wants larger matrix products.
+_CPU_BYTES, _GPU_BYTES = 2**24, 2**28
+# Fewer rows at once make slow products, and the whole weight's gradient is added to once a chunk.
+_FEWEST_ROWS = 256
 # Chunks are multiples of this: oneDNN makes, and keeps, a program for each shape that it meets.
-_FEWEST_ROWS = 64
+_ROWS = 64
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -23,12 +25,11 @@ class _LinearCrossEntropy(torch.autograd.Function):
         device, rows, items = states.device, len(states), len(weight)
         product = current_product_type(weight)
         affordable = (_CPU_BYTES if device.type == "cpu" else _GPU_BYTES) // (items * product.itemsize)
-        at_once = max(1, affordable // _FEWEST_ROWS) * _FEWEST_ROWS
-        padding = -rows % _FEWEST_ROWS
-        # Buffers for all chunks: memory that is taken anew for each has to be mapped anew by the system, which takes as
-        # long as the products do.
-        scores = weight.new_empty(min(at_once, rows + padding), items, dtype=product)
-        shares = torch.empty_like(scores)
+        at_once = max(_FEWEST_ROWS, affordable // _ROWS * _ROWS)
+        padding = -rows % _ROWS
+        # One buffer for all chunks, where shares take the place of scores: memory that is taken anew for each has to be
+        # mapped anew by the system, which takes as long as the products do.
+        shares = weight.new_empty(min(at_once, rows + padding), items, dtype=product)
         to_states, to_weight = weight.new_empty(rows + padding, states.size(1)), torch.zeros_like(weight)
         to_bias = None if bias is None else torch.zeros_like(bias)
         loss = weight.new_zeros(())
@@ -36,20 +37,20 @@ class _LinearCrossEntropy(torch.autograd.Function):
         states, weight = F.pad(states.to(product), (0, 0, 0, padding)), weight.to(product)
         bias = None if bias is None else bias.to(product)
         of_chunk = None if product == to_weight.dtype else torch.empty_like(weight)
-        targets, row_numbers = F.pad(targets, (0, padding)), torch.arange(len(scores), device=device)
+        targets, row_numbers = F.pad(targets, (0, padding)), torch.arange(len(shares), device=device)
         with torch.autocast(device.type, enabled=False):
             for start in range(0, rows, at_once):
                 part, target = states[start : start + at_once], targets[start : start + at_once]
-                score, share = scores[: len(part)], shares[: len(part)]
+                share = shares[: len(part)]
                 if bias is None:
-                    torch.mm(part, weight.T, out=score)
+                    torch.mm(part, weight.T, out=share)
                 else:
-                    torch.addmm(bias, part, weight.T, out=score)
-                torch.softmax(score, dim=1, out=share)
+                    torch.addmm(bias, part, weight.T, out=share)
+                torch.softmax(share, dim=1, out=share)
                 real = min(rows - start, len(part))
                 at_target = (row_numbers[: len(part)], target)
                 chosen = share[at_target]
-                loss += _negative_log(chosen[:real], score[:real], share[:real], target[:real]).sum()
+                loss += _negative_log(chosen[:real], part[:real], weight, bias, target[:real]).sum()
                 share[at_target] = chosen - 1  # the gradient of the logits; scatter_add_ would copy all of them
                 share[real:] = 0
                 if bias is not None:
@@ -71,18 +72,19 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return (to_states * scale).to(ctx.kind), to_weight * scale, None, None if to_bias is None else to_bias * scale
 
 
-def _negative_log(chosen: torch.Tensor, score: torch.Tensor, share: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """-log of ``chosen [N]``, the softmax ``share [N, I]`` of ``score [N, I]`` at ``target [N]``; ``[N]``.
+def _negative_log(
+    chosen: torch.Tensor, states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor
+) -> torch.Tensor:
+    """-log of ``chosen [N]``, the shares of ``targets [N]``; ``[N]``, in float32 at least, and finite.
 
-    In float32 at least, and finite where a share has underflowed.
+    Where a share has underflowed the scores are computed again, from ``states [N, H]``.
     """
     exact = torch.promote_types(chosen.dtype, torch.float32)
     result = -chosen.to(exact).log()
     vanished = (chosen < torch.finfo(chosen.dtype).tiny).nonzero().squeeze(1)
-    if len(vanished):  # log-sum-exp by the largest share, which is at least 1 / I
-        share, score = share[vanished].to(exact), score[vanished].to(exact)
-        log_sum = score.amax(dim=1) - share.amax(dim=1).log()
-        result[vanished] = log_sum - score.gather(1, target[vanished].unsqueeze(1)).squeeze(1)
+    if len(vanished):
+        scores = F.linear(states[vanished], weight, bias).to(exact)
+        result[vanished] = F.cross_entropy(scores, targets[vanished], reduction="none")
     return result
 
 
