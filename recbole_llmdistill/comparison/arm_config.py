@@ -145,6 +145,8 @@ def distils(config: Mapping[str, Any]) -> bool:
 def _identity(config: Config, profiles: Path | None) -> str:
     settings = {key: value for key, value in config.final_config_dict.items() if key not in _NOT_PART_OF_A_RUN}
     if config["model"] in MODELS:
+        ours = DistillationSettings.from_config(config).model_dump()
+        settings |= {key: value for key, value in ours.items() if key in settings}  # 0 and 0.0 are one value
         settings["distill_layer"] = resolve_layer(settings["distill_layer"], settings["n_layers"])
     if profiles is not None:
         settings["profiles"] = hashlib.sha256(profiles.read_bytes()).hexdigest()

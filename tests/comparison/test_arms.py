@@ -134,6 +134,7 @@ def test_a_runs_identity_is_what_changes_its_result(common, arms_of, tiny) -> No
     assert plain != distilled
     assert identities(seed="9", state="INFO", show_progress="True", gpu_id="3") == [plain, distilled]
     assert plain not in identities(learning_rate="0.01")
+    assert identities(distill_window_overlap="0") == identities(distill_window_overlap="0.0") != [plain, distilled]
     vectors = tiny / "tiny.useremb.npz"
     vectors.rename(tiny / "elsewhere.npz")
     assert identities(profile_path=str(tiny / "elsewhere.npz")) == [plain, distilled]
