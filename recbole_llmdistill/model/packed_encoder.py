@@ -41,21 +41,22 @@ def encode(
     for layer in lower:
         states = layer.feed_forward(_attention(layer.multi_head_attention, states, mask))
         layers.append(states)
-    if not all_states:
-        padded = F.pad(wanted, (0, -len(wanted) % _POSITIONS))
-        origin = origin_of(wanted, packing.source.numel(), len(padded))
-        states = last.feed_forward(_attention(last.multi_head_attention, states, mask, (padded, origin)))
-        return states[: len(wanted)], layers
-    states = last.feed_forward(_attention(last.multi_head_attention, states, mask))
-    origin = origin_of(wanted, packing.source.numel(), len(wanted))
-    return take_rows(states.flatten(0, 1), wanted, origin), [*layers, states]
+    padded = F.pad(wanted, (0, -len(wanted) % _POSITIONS))
+    chosen = (padded, origin_of(wanted, packing.source.numel(), len(padded)))
+    if all_states:
+        states = last.feed_forward(_attention(last.multi_head_attention, states, mask))
+        layers.append(states)
+        states = take_rows(states.flatten(0, 1), *chosen)
+    else:
+        states = last.feed_forward(_attention(last.multi_head_attention, states, mask, chosen))
+    return states[: len(wanted)], layers
 
 
 def _attention(
     attention: MultiHeadAttention,
     states: torch.Tensor,
     mask: torch.Tensor,
-    wanted: tuple[torch.Tensor, torch.Tensor] | None = None,
+    chosen: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     rows, length, size = states.shape
     heads, head_size = attention.num_attention_heads, attention.attention_head_size
@@ -71,6 +72,6 @@ def _attention(
         shares = scores.softmax(dim=-1)
     shares = attention.attn_dropout(shares)
     context = torch.bmm(shares, value).view(rows, heads, length, head_size).transpose(1, 2).reshape(rows, length, size)
-    if wanted is not None:
-        context, states = (take_rows(values.flatten(0, 1), *wanted) for values in (context, states))
+    if chosen is not None:
+        context, states = (take_rows(values.flatten(0, 1), *chosen) for values in (context, states))
     return attention.LayerNorm(attention.out_dropout(attention.dense(context)) + states)
