@@ -5,12 +5,19 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 PEERS = Path(__file__).parent / "peers"
 
 
-def run_child(program: str, *options: object, python: str = sys.executable, threads: int | None = None) -> dict:
+def run_child(
+    program: str,
+    *options: object,
+    python: str = sys.executable,
+    threads: int | None = None,
+    progress: bool = False,
+) -> dict:
     """Run a program of ``peers/``, which prints its result as a last line of JSON.
 
     Args:
@@ -18,6 +25,7 @@ def run_child(program: str, *options: object, python: str = sys.executable, thre
         options: command line.
         python: interpreter of the environment that the program needs.
         threads: of PyTorch; default: as many as there are cores.
+        progress: pass on the lines in which a training program tells of its evaluations.
 
     Raises:
         SystemExit: the program failed; with the end of what it said.
@@ -26,10 +34,21 @@ def run_child(program: str, *options: object, python: str = sys.executable, thre
     if threads:
         environment["OMP_NUM_THREADS"] = str(threads)
     command = [python, str(PEERS / program), *map(str, options)]
-    child = subprocess.run(command, capture_output=True, text=True, env=environment)
+    said = ""
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as output,  # a second pipe could fill up while the first is read
+        subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE, text=True, env=environment) as child,
+    ):
+        for line in child.stderr:
+            said = (said + line)[-3000:]
+            if progress and line.startswith("epoch "):
+                print(line, end="", file=sys.stderr, flush=True)
+        child.wait()
+        output.seek(0)
+        lines = output.read().splitlines()
     if child.returncode:
-        raise SystemExit(f"{program} {' '.join(map(str, options))} failed:\n{child.stderr[-3000:]}")
-    return json.loads(child.stdout.splitlines()[-1])
+        raise SystemExit(f"{program} {' '.join(map(str, options))} failed:\n{said}")
+    return json.loads(lines[-1])
 
 
 def machine() -> str:

@@ -3,13 +3,14 @@
     python benchmarks/peer_speed.py --rectools-python environments/rectools/bin/python \\
         --replay-python environments/replay/bin/python
 
-SASRec and BERT4Rec on MovieLens-100K at the same sizes: 2 layers, 2 heads, hidden size 64, inner size 256, length 50,
-batches of 128 sequences (RecBole: its default of 2048 rows, each with one target), dropout 0.5 and 0.2, cross-entropy
-over all items, Adam. Each measurement is a process of its own in the environment of its library (``peers/README.md``),
-on all cores, and rounds are interleaved; a process trains several epochs and its first, which warms up, is left out
-(RecBole's is not: it takes minutes). Seconds are of training alone, the peak resident memory is of the whole process.
-RecTools' SASRec is measured with its own layers, whose inner size is 64, and with its pre-norm ones of inner size 256.
-RecBole is stock RecBole: its process does not import this package. Ours trains with the distillation loss on.
+SASRec and BERT4Rec on MovieLens-100K, or on ``--dataset``, at the same sizes: 2 layers, 2 heads, hidden size 64, inner
+size 256, length 50, batches of 128 sequences (RecBole: its default of 2048 rows, each with one target), dropout 0.5 and
+0.2, cross-entropy over all items, Adam. Each measurement is a process of its own in the environment of its library
+(``peers/README.md``), on all cores, and rounds are interleaved; a process trains several epochs and its first, which
+warms up, is left out (RecBole's is not: it takes minutes). Seconds are of training alone, the peak resident memory is
+of the whole process. RecTools' SASRec is measured with its own layers, whose inner size is 64, and with its pre-norm
+ones of inner size 256. RecBole is stock RecBole: its process does not import this package. Ours trains with the
+distillation loss on, for which data sets other than MovieLens-100K need ``--profile-path``.
 
 Targets are positions with a loss, counted while training. RecTools and RePlay use each user's last 50 interactions;
 RecBole's SASRec and ours use every training interaction once an epoch. RecBole's BERT4Rec masks every prefix anew, so
@@ -115,6 +116,9 @@ def flop_of(model: str, run: dict) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", default="ml-100k")
+    parser.add_argument("--data-path", help="RecBole's data_path, the folder above the data set's")
+    parser.add_argument("--profile-path", help="profile vectors of the data set's users")
     parser.add_argument("--models", nargs="+", choices=["SASRec", "BERT4Rec"], default=["SASRec", "BERT4Rec"])
     parser.add_argument("--libraries", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
     parser.add_argument("--rounds", type=int, default=5, help="processes a library, in turn")
@@ -128,11 +132,14 @@ def main() -> None:
     arguments = parser.parse_args()
     sys.argv = sys.argv[:1]  # RecBole reads the command line of any process
     libraries = [name for name in PROGRAMS if name in {*arguments.libraries, "ours"}]
+    data = {"dataset": arguments.dataset, **({"data_path": arguments.data_path} if arguments.data_path else {})}
+    profiles = {"profile_path": arguments.profile_path} if arguments.profile_path else {}
+    given = {"train_recbole.py": data, "train_llmdistill.py": {**data, **profiles}}
     pythons = {name: getattr(arguments, f"{name.partition('-')[0]}_python", sys.executable) for name in libraries}
 
     with tempfile.TemporaryDirectory() as folder:
         interactions = Path(folder, "interactions.npz")
-        from_recbole("ml-100k", {}).write(interactions)
+        from_recbole(arguments.dataset, data).write(interactions)
         print(machine())
         for model in arguments.models:
             runs: dict[str, list[dict]] = {name: [] for name in libraries}
@@ -145,12 +152,14 @@ def main() -> None:
                         continue
                     options = ["--interactions", interactions, "--model", model]
                     options += ["--epochs", 1 if library == "recbole" else arguments.epochs]
-                    options += ["--settings", json.dumps(SETTINGS.get(library, {}))]
+                    settings = {**given.get(PROGRAMS[library], {}), **SETTINGS.get(library, {})}
+                    options += ["--settings", json.dumps(settings)]
                     run = run_child(PROGRAMS[library], *options, python=pythons[library], threads=arguments.threads)
                     runs[library].append(run)
+                    line = {"dataset": arguments.dataset, "model": model, "library": library, **run}
                     if arguments.results:
                         with open(arguments.results, "a", encoding="utf-8") as file:
-                            file.write(json.dumps({"model": model, "library": library, **run}) + "\n")
+                            file.write(json.dumps(line) + "\n")
                     print(f"round {number + 1}: {model} {library} {run['seconds']}", file=sys.stderr, flush=True)
                 rates.append(matmul_rate(runs["ours"][-1]))
             measured = {name: of_library for name, of_library in runs.items() if of_library}

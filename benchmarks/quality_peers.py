@@ -10,8 +10,8 @@ gain. Arms: ``whole`` and ``prefix`` are this package without distillation, on w
 epoch of both visits each training target once. ``rectools`` and ``replay`` train on each user's last interactions, in
 environments of their own (``peers/README.md``).
 
-Finished runs are appended to ``--results`` and not repeated. A run uses one thread. ``--set ARM KEY=VALUE`` changes a
-setting of an arm: RecBole's, or an argument of the other library's model (VALUE is JSON or a string).
+Finished runs are appended to ``--results`` and not repeated. ``--set ARM KEY=VALUE`` changes a setting of an arm:
+RecBole's, or an argument of the other library's model (VALUE is JSON or a string).
 """
 
 import argparse
@@ -42,13 +42,13 @@ def key(run: dict) -> str:
     return json.dumps([run[name] for name in KEY], sort_keys=True)
 
 
-def train(run: dict, python: str, interactions: Path, data_settings: dict) -> dict:
+def train(run: dict, python: str, threads: int, interactions: Path, data_settings: dict) -> dict:
     """Train one run in a process of its own; returns it with its evaluations and versions."""
     settings = {**OURS[run["arm"]], **data_settings, **run["settings"]} if run["arm"] in OURS else run["settings"]
     options = ["--interactions", interactions, "--model", run["model"], "--settings", json.dumps(settings)]
     for name in ("seed", "epochs", "evaluate_every", "patience"):
         options += [f"--{name.replace('_', '-')}", run[name]]
-    result = run_child(PROGRAMS[run["arm"]], *options, python=python, threads=1)
+    result = run_child(PROGRAMS[run["arm"]], *options, python=python, threads=threads, progress=True)
     return {**run, **{name: result[name] for name in ("targets", "evaluations", "versions")}}
 
 
@@ -116,6 +116,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--evaluate-every", type=int, default=1, help="epochs")
     parser.add_argument("--patience", type=int, default=10, help="evaluations")
+    parser.add_argument("--threads", type=int, default=1, help="of a run")
     parser.add_argument("--set", nargs=2, action="append", default=[], metavar=("ARM", "KEY=VALUE"))
     parser.add_argument("--rectools-python", default=sys.executable)
     parser.add_argument("--replay-python", default=sys.executable)
@@ -151,7 +152,8 @@ def main() -> None:
             settings = {name: value for name, value in data_settings.items() if name != "dataset"}
             from_recbole(arguments.dataset, settings).write(interactions)
         for number, run in enumerate(missing, start=1):
-            done.append(train(run, pythons.get(run["arm"], sys.executable), interactions, data_settings))
+            python = pythons.get(run["arm"], sys.executable)
+            done.append(train(run, python, arguments.threads, interactions, data_settings))
             with open(arguments.results, "a", encoding="utf-8") as file:
                 file.write(json.dumps(done[-1]) + "\n")
             reading = best(done[-1])

@@ -96,7 +96,7 @@ class Run:
                 for part in ("valid", "test")
             }
             self.evaluations.append({"epoch": epoch, **parts})
-            print(f"epoch {epoch}: {parts}", file=sys.stderr, flush=True)
+            print(f"epoch {epoch} ({sum(self.seconds):.0f} s): {parts}", file=sys.stderr, flush=True)
             of_validation = [evaluation["valid"]["ndcg@10"] for evaluation in self.evaluations]
             if len(of_validation) - 1 - int(np.argmax(of_validation)) >= self.given.patience:
                 raise StopTraining

@@ -1,8 +1,8 @@
-"""Train stock RecBole's SASRec or BERT4Rec on MovieLens-100K, without this package: no import of it, no mend.
+"""Train stock RecBole's SASRec or BERT4Rec without this package: no import of it, no mend.
 
 RecBole 1.2.1 runs so wherever NumPy is below 2, pandas below 3 and setuptools below 81; no checkpoint is saved, because
-reading it is what fails on the current stack. Its rows are prefixes, so its batches are ``--settings`` rows of one
-target each (RecBole's default, 2048).
+reading it is what fails on the current stack. ``--settings`` are RecBole's, among them ``dataset``. Its rows are
+prefixes, so its batches are rows of one target each (RecBole's default, 2048).
 """
 
 import contextlib
@@ -25,11 +25,14 @@ def main() -> None:
     fixed = {"state": "ERROR", "show_progress": False, "seed": given.seed, "epochs": given.epochs}
     # RecBole's default split is random, which a sequential model refuses; no negatives, as cross-entropy needs none.
     common = {
+        "dataset": "ml-100k",
+        "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
         "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "mode": "full"},
         "train_neg_sample_args": None,
         "train_batch_size": 2048,
     }
-    config = Config(given.model, "ml-100k", config_dict={**fixed, **common, **given.settings})
+    settings = {**fixed, **common, **given.settings}
+    config = Config(given.model, settings["dataset"], config_dict=settings)
     init_seed(config["seed"], config["reproducibility"])
     train_data, _, _ = data_preparation(config, create_dataset(config))
     network = get_model(given.model)(config, train_data._dataset).to(config["device"])
