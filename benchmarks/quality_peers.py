@@ -149,8 +149,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if missing:
             interactions = Path(folder, "interactions.npz")
-            settings = {name: value for name, value in data_settings.items() if name != "dataset"}
-            from_recbole(arguments.dataset, settings).write(interactions)
+            from_recbole(arguments.dataset, data_settings).write(interactions)
         for number, run in enumerate(missing, start=1):
             python = pythons.get(run["arm"], sys.executable)
             done.append(train(run, python, arguments.threads, interactions, data_settings))
