@@ -16,6 +16,7 @@ from scipy.sparse import dok_matrix
 from recbole_llmdistill.compat import sparse_matrices
 
 RECBOLE = Path(importlib.util.find_spec("recbole").submodule_search_locations[0])
+DATA_SET = RECBOLE / "data" / "dataset"
 RAY = Path(importlib.util.find_spec("ray").submodule_search_locations[0])
 
 
@@ -52,7 +53,28 @@ def test_recbole_reads_defaults_from_its_own_folder_only() -> None:
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        (RECBOLE / "data" / "dataset" / "dataset.py", "fillna(value=0, inplace=True)"),  # warning_filters
+        (DATA_SET / "dataset.py", "feat[field].fillna(value=0, inplace=True)"),  # column_values, warning_filters
+        (DATA_SET / "dataset.py", "feat[field].fillna(value=feat[field].mean(), inplace=True)"),  # column_values
+        (DATA_SET / "dataset.py", "split_point = np.cumsum(feat[field].agg(len))[:-1]"),  # column_values
+        (DATA_SET / "dataset.py", "tokens.append(feat[field].agg(np.concatenate))"),  # column_values
+        (DATA_SET / "dataset.py", "new_data[k] = torch.LongTensor(value)"),  # column_values
+        (DATA_SET / "dataset.py", "del dis_info[field]"),  # column_values
+        (DATA_SET / "kg_dataset.py", "split_point = np.cumsum(feat[field].agg(len))[:-1]"),  # column_values
+        (DATA_SET / "sequential_dataset.py", "].agg(len)"),  # column_values
+        (DATA_SET / "dataset.py", 'df[field].fillna(value="", inplace=True)'),  # atomic_tables
+        (DATA_SET / "dataset.py", "dtype[field_type] = np.float64 if ftype == FeatureType.FLOAT else str"),  # likewise
+        (DATA_SET / "dataset.py", 'feat.drop_duplicates(subset=[field], keep="first", inplace=True)'),  # likewise
+        (DATA_SET / "dataset.py", "self.inter_feat.index[dropped_inter], inplace=True"),  # row_filters
+        (DATA_SET / "dataset.py", "by=[self.time_field], ascending=True, inplace=True"),  # row_filters
+        (DATA_SET / "dataset.py", "feat.drop(feat.index[~feat[field].isin(interval)], inplace=True)"),  # row_filters
+        (DATA_SET / "dataset.py", "self.inter_feat.drop(dropped_index, inplace=True)"),  # row_filters
+        (DATA_SET / "dataset.py", "feat.reset_index(drop=True, inplace=True)"),  # row_filters
+        (DATA_SET / "dataset.py", "feat.drop(columns=field, inplace=True)"),  # row_filters
+        (DATA_SET / "dataset.py", "self.inter_feat.drop(self.inter_feat.index[~remained_inter], inplace=True)"),
+        (DATA_SET / "kg_dataset.py", "self.kg_feat.drop(dropped_index, inplace=True)"),  # row_filters
+        (DATA_SET / "kg_dataset.py", "self.inter_feat.drop(self.inter_feat.index[~remained_inter], inplace=True)"),
+        (RECBOLE / "config" / "configurator.py", "np.float = np.float_"),  # numpy_names
+        (RECBOLE / "evaluator" / "metrics.py", "dtype=np.float)"),  # numpy_names
         (RAY / "__init__.py", "pkg_resources"),  # warning_filters
         (RAY / "air" / "util" / "tensor_extensions" / "arrow.py", "pkg_resources._vendor"),  # ray_data
         (RAY / "air" / "util" / "tensor_extensions" / "pandas.py", "ExtensionArrayFormatter"),  # ray_data

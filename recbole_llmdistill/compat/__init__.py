@@ -13,13 +13,21 @@ def install() -> None:
 
     anomaly_detection.install()
     from recbole_llmdistill.compat import (
+        atomic_tables,
         checkpoints,
+        column_values,
         data_metrics,
+        numpy_names,
         parallel_evaluation,
         parallel_training,
+        row_filters,
         sparse_matrices,
     )
 
+    numpy_names.install()
+    atomic_tables.install()
+    row_filters.install()
+    column_values.install()
     checkpoints.install()
     data_metrics.install()
     parallel_evaluation.install()

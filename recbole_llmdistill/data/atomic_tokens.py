@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-# What pandas.read_csv takes for a missing value.
-MISSING = [
+# What pandas.read_csv takes for a missing value, and so does RecBole. In a column of tokens only nothing is missing:
+# somebody is called null.
+MISSING_NUMBERS = [
     *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"),
     *("NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
 ]
@@ -55,7 +56,6 @@ def read_columns(path: Path, separator: str, header: dict[str, str], fields: lis
             columns=[names[field] for field in fields],
             schema=types,
             quote_char=None,
-            null_values=MISSING,
         )
     except (pl.exceptions.PolarsError, OSError):
         return None

@@ -59,7 +59,8 @@ class DistillationModel:
         resolve_layer(config["distill_layer"], config["n_layers"])
         check_recommendation_loss(config)
         loaded = (config["load_col"] or {}).get("inter")
-        if loaded and config["TIME_FIELD"] not in loaded:  # RecBole's default loads users and items alone
+        # RecBole's default loads users and items alone.
+        if loaded and loaded != "*" and config["TIME_FIELD"] not in loaded:
             config["load_col"] = {**config["load_col"], "inter": [*loaded, config["TIME_FIELD"]]}
         if config["train_sequences"] == "whole" and config["loss_type"] != "CE":
             raise InputError(
