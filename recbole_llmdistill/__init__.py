@@ -22,12 +22,13 @@ try:
 
     compat.install()
     from recbole_llmdistill import registry
-except (ImportError, AttributeError) as error:  # RecBole or Ray beside versions that they do not run with
+except (
+    ImportError,
+    AttributeError,
+) as error:  # RecBole is missing, or stands beside versions that it does not run with
     # Not raised, so that `llmdistill doctor` can start and say what is wrong.
     import_error: Exception | None = error
-    warnings.warn(
-        f"RecBole cannot be imported ({error}), so no model is registered; run `llmdistill doctor`", stacklevel=2
-    )
+    warnings.warn(f"no model is registered: {error}; `llmdistill doctor` checks the installation", stacklevel=2)
 else:
     import_error = None
     registry.register()

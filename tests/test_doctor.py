@@ -1,5 +1,7 @@
 """``llmdistill doctor``: one line a finding, status 1 if anything is wrong."""
 
+import re
+import subprocess
 import sys
 from importlib import metadata
 
@@ -50,16 +52,19 @@ def pretend(monkeypatch, name: str, version: str | None) -> None:
 @pytest.mark.parametrize(
     ("name", "version", "state", "words"),
     [
-        ("numpy", "2.1.0", "WRONG", "needed is"),
-        ("ray", None, "WRONG", "is not installed; mend: pip install ray==2.6.3"),
-        ("pandas", "2.2.0", "note", "the tests ran with 2.3.3"),
-        ("setuptools", "81.0.0", "WRONG", "mend: pip install setuptools=="),
+        ("numpy", "1.26.4", "WRONG", "needed is >=2; mend: pip install numpy=="),
+        ("tqdm", None, "WRONG", "is not installed; mend: pip install tqdm=="),
+        ("tqdm", "4.65.0", "note", "the tests ran with 4."),
+        ("pandas", "4.0.0", "WRONG", "mend: pip install pandas=="),
+        ("ray", None, "note", "needed only for pip install 'recbole-llmdistill[tune]'"),
+        ("recbole", None, "WRONG", "is not installed; mend: pip install --no-deps recbole==1.2.1"),
+        ("recbole", "1.2.0", "WRONG", "needed is ==1.2.1; mend: pip install --no-deps recbole==1.2.1"),
     ],
 )
 def test_another_version(diagnose, monkeypatch, name: str, version, state: str, words: str) -> None:
     pretend(monkeypatch, name, version)
     status, lines = diagnose()
-    line = next(line for line in lines if f" {name} " in line)
+    line = next(line for line in lines if line[6:].startswith(f"{name} "))
     assert line.startswith(state)
     assert words in line
     assert status == (1 if state == "WRONG" else 0)
@@ -76,10 +81,31 @@ def test_a_package_that_only_an_extra_needs(diagnose, monkeypatch) -> None:
 
 
 def test_another_python(diagnose, monkeypatch) -> None:
-    monkeypatch.setattr(doctor.sys, "version_info", (3, 13, 0))
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 10, 0))
     status, lines = diagnose()
     assert status == 1
-    assert lines[0].startswith("WRONG Python 3.13.0, needed is 3.11; mend: python3.11 -m venv")
+    assert lines[0].startswith("WRONG Python 3.10.0, needed is 3.11 or newer; mend: python3.11 -m venv")
+
+
+def test_recboles_void_pins_are_all_that_pip_check_complains_of() -> None:
+    """pip's own word, so that a real conflict between packages is not taken for one of RecBole's pins."""
+    check = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    if "No module named pip" in check.stderr:
+        pytest.skip("this environment was made without pip")
+    complaints = [line for line in check.stdout.splitlines() if line != "No broken requirements found."]
+    assert all(line.startswith("recbole 1.2.1 ") for line in complaints), check.stdout
+    named = {line.split(" requires ")[-1].split(" has requirement ")[-1].split(",")[0] for line in complaints}
+    assert {re.split("[^a-z]", name)[0] for name in named} <= set(doctor.VOID_PINS)
+    noted = [str(finding) for finding in doctor.check_recboles_pins()]
+    assert len(noted) == len(complaints)
+    assert all(line.startswith("note") and ": void, because" in line for line in noted)
+
+
+def test_a_requirement_of_recbole_that_is_not_void(monkeypatch) -> None:
+    pretend(monkeypatch, "texttable", None)
+    (line,) = [str(finding) for finding in doctor.check_recboles_pins() if "texttable" in finding.text]
+    assert line.startswith("WRONG")
+    assert line.endswith("mend: pip install 'texttable>=0.9.0'")
 
 
 def test_profiles_of_another_split(diagnose) -> None:

@@ -1,7 +1,6 @@
 """``llmdistill doctor``: what is wrong with this installation, and the command that mends it."""
 
 import argparse
-import importlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +11,18 @@ from packaging.specifiers import SpecifierSet
 
 import recbole_llmdistill
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
+from recbole_llmdistill.compat import missing_recbole
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.resources import properties
 
 DISTRIBUTION = "recbole-llmdistill"
+OLDEST_PYTHON = (3, 11)
+VOID_PINS = {
+    "ray": "because RecBole imports Ray for searches alone, and `llmdistill tune` makes these on a current Ray",
+    "colorlog": "because the one formatter that RecBole takes from it is in later releases, too",
+    "colorama": "because the one function that RecBole takes from it is in later releases, too",
+}
+"""Pins of RecBole 1.2.1 that hold back every current stack, and why nothing needs them."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
 def _findings(dataset: str | None, settings: list[str]) -> Iterator[Finding]:
     yield check_python()
     yield from check_packages()
+    yield from check_recboles_pins()
     registered = check_models()
     yield registered
     yield check_gpu()
@@ -65,18 +73,21 @@ def _findings(dataset: str | None, settings: list[str]) -> Iterator[Finding]:
 
 
 def check_python() -> Finding:
-    """Python 3.11, because of the Ray release that RecBole asks for."""
+    """Python 3.11 or newer, as the package's metadata says."""
     found = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info[:2] == (3, 11):
+    if sys.version_info[:2] >= OLDEST_PYTHON:
         return Finding("ok", f"Python {found}")
-    return Finding("WRONG", f"Python {found}, needed is 3.11", "python3.11 -m venv .venv, and install anew in it")
+    needed = ".".join(map(str, OLDEST_PYTHON))
+    return Finding(
+        "WRONG", f"Python {found}, needed is {needed} or newer", f"python{needed} -m venv .venv, and install in it"
+    )
 
 
 def check_packages() -> Iterator[Finding]:
     """Each package of the tested set: present, within the range that works, and the tested version or not."""
     needed = _requirements()
     for name, tested in tested_versions().items():
-        mend = f"pip install {name}=={tested}"
+        mend = missing_recbole.COMMAND if name == "recbole" else f"pip install {name}=={tested}"
         extra, allowed = needed.get(name, (None, SpecifierSet()))
         try:
             found = metadata.version(name)
@@ -95,6 +106,28 @@ def check_packages() -> Iterator[Finding]:
             yield Finding("note", f"{name} {found}; the tests ran with {tested}")
 
 
+def check_recboles_pins() -> Iterator[Finding]:
+    """What RecBole's own metadata asks for and does not find; `pip check` reports the same."""
+    try:
+        requirements = map(Requirement, metadata.requires("recbole") or [])
+    except metadata.PackageNotFoundError:
+        return
+    for item in requirements:
+        if item.marker is not None and not item.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = metadata.version(item.name)
+        except metadata.PackageNotFoundError:
+            found = None
+        if found is not None and item.specifier.contains(found, prereleases=True):
+            continue
+        text = f"RecBole's metadata asks for {item.name}{item.specifier}, found is {found or 'none'}"
+        if reason := VOID_PINS.get(item.name):
+            yield Finding("note", f"{text}: void, {reason}; pip may say so too, and nothing needs to be done")
+        else:
+            yield Finding("WRONG", text, f"pip install '{item.name}{item.specifier}'")
+
+
 def tested_versions() -> dict[str, str]:
     """Package -> version of ``properties/constraints.txt``."""
     lines = properties("constraints.txt").read_text(encoding="utf-8").splitlines()
@@ -107,7 +140,9 @@ def _requirements() -> dict[str, tuple[str | None, SpecifierSet]]:
         declared = metadata.metadata(DISTRIBUTION)
     except metadata.PackageNotFoundError:  # a checkout that is only on the path
         return {}
-    needed: dict[str, tuple[str | None, SpecifierSet]] = {}
+    needed: dict[str, tuple[str | None, SpecifierSet]] = {
+        "recbole": (None, Requirement(missing_recbole.REQUIREMENT).specifier)
+    }
     for item in map(Requirement, declared.get_all("Requires-Dist") or []):
         extras = (None, *(declared.get_all("Provides-Extra") or []))
         extra = next(e for e in extras if item.marker is None or item.marker.evaluate({"extra": e or ""}))
@@ -117,10 +152,10 @@ def _requirements() -> dict[str, tuple[str | None, SpecifierSet]]:
 
 
 def check_models() -> Finding:
-    """RecBole and its Ray import, and find our models by name."""
-    mend = f"pip install -c {properties('constraints.txt')} {DISTRIBUTION}"
+    """RecBole imports, and finds our models by name."""
+    mend = f"pip install -c {properties('constraints.txt')} {DISTRIBUTION} && {missing_recbole.COMMAND}"
     if recbole_llmdistill.import_error is not None:
-        return Finding("WRONG", f"RecBole cannot be imported: {recbole_llmdistill.import_error}", mend)
+        return Finding("WRONG", f"no model is registered: {recbole_llmdistill.import_error}", mend)
     from recbole.utils import get_model
 
     from recbole_llmdistill.registry import MODELS
@@ -128,7 +163,6 @@ def check_models() -> Finding:
     try:
         for name in MODELS:
             get_model(name)
-        importlib.import_module("ray.tune")
     except Exception as error:  # whatever a broken package raises is the finding
         return Finding("WRONG", f"models cannot be registered: {error!r}", mend)
     return Finding("ok", f"RecBole knows {', '.join(MODELS)}")

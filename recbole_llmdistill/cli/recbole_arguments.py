@@ -23,5 +23,5 @@ def leave_to_recbole(settings: list[str], **given: str | None) -> None:
         if not setting.startswith("--") or setting.count("=") != 1:
             raise InputError(f"argument {setting!r} is not understood; settings are written --key=value")
     if recbole_llmdistill.import_error is not None:
-        raise InputError(f"RecBole cannot be imported: {recbole_llmdistill.import_error}; run `llmdistill doctor`")
+        raise InputError(f"{recbole_llmdistill.import_error}; `llmdistill doctor` checks the installation")
     sys.argv[1:] = [f"--{name}={value}" for name, value in given.items() if value is not None] + settings

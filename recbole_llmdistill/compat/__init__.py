@@ -6,8 +6,9 @@
 
 def install() -> None:
     """Mend RecBole in this process."""
-    from recbole_llmdistill.compat import warning_filters
+    from recbole_llmdistill.compat import missing_recbole, warning_filters
 
+    missing_recbole.install()
     warning_filters.install()  # before RecBole is imported, which warns already
     from recbole_llmdistill.compat import anomaly_detection
 
