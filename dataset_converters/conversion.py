@@ -12,6 +12,7 @@ from tqdm import tqdm
 from recbole_llmdistill.dataset_converters.atomic_files import new_dataset_folder, write_atomic_file
 from recbole_llmdistill.dataset_converters.dataset_settings import write_settings
 from recbole_llmdistill.dataset_converters.filters import Account, Filters, apply_filters
+from recbole_llmdistill.dataset_converters.loading_filters import count_left_out, describe_limits, how_to_keep
 from recbole_llmdistill.dataset_converters.parsing_errors import parsing_errors_told
 from recbole_llmdistill.dataset_converters.provenance import write_provenance
 from recbole_llmdistill.dataset_converters.raw_files import RawFiles
@@ -57,6 +58,9 @@ def convert(
             tables = source.read(files)
             log, types = _collect(tables)
             done(f"read {log.height:,} interactions")
+        for note in tables.notes:
+            if note:
+                notify(f"  {note}")
         with _timed(notify) as done:
             account = Account(log)
             del log  # so that what the filters remove is freed
@@ -74,10 +78,14 @@ def convert(
             if step.removed:
                 notify(f"  {step.name}: {step.removed:,} removed, {step.left:,} left")
         with _timed(notify) as done, parsing_errors_told(files):
-            written = _write(folder, out.name, account.interactions, types, tables)
+            written = _write(folder, out.name, account.interactions, types, tables, notify)
             done(f"wrote {', '.join(written)}")
-        write_settings(folder / f"{out.name}.yaml", source, tables, written, filters, split)
-        write_provenance(folder, source, files, tables, filters, account, split, time_meaning)
+        settings = write_settings(folder / f"{out.name}.yaml", source, tables, written, filters, split)
+        left_out = count_left_out(account.interactions, USER, ITEM, settings)
+        if left_out.interactions:
+            notify(f"in training {left_out} will be left out by {describe_limits(settings)}")
+            notify(f"  to keep them set {how_to_keep(settings)} in {out / out.name}.yaml")
+        write_provenance(folder, source, files, tables, filters, account, split, time_meaning, left_out)
         shutil.rmtree(workspace)
     return out
 
@@ -117,25 +125,53 @@ def _drop_incomplete(account: Account) -> None:
 
 
 def _write(
-    folder: Path, name: str, log: pl.DataFrame, types: dict[str, str], tables: RawTables
+    folder: Path,
+    name: str,
+    log: pl.DataFrame,
+    types: dict[str, str],
+    tables: RawTables,
+    notify: Callable[[str], None],
 ) -> dict[str, list[str]]:
     """Write the atomic files; returns the columns of each by its suffix."""
     columns = {f"{column}:{kind}": column for column, kind in types.items()} | {f"{TIME_RANK}:float": TIME_RANK}
-    written = {"inter": log.select(pl.col(column).alias(typed) for typed, column in columns.items())}
+    # Fractions of a second have told what came first, and are for that alone.
+    whole = {TIME: pl.col(TIME).floor().cast(pl.Int64)}
+    written = {"inter": log.select(whole.get(column, pl.col(column)).alias(typed) for typed, column in columns.items())}
     for suffix, read, column in (("item", tables.items, ITEM), ("user", tables.users, USER)):
         if read is not None:
             used = log[column].unique(maintain_order=True).cast(pl.String)
-            written[suffix] = _complete(read(used), used, f"{column}:token")
+            written[suffix] = _complete(read(used), used, f"{column}:token", notify)
     for suffix, table in written.items():
         write_atomic_file(table, folder / f"{name}.{suffix}")
     return {suffix: [column.rsplit(":", 1)[0] for column in table.columns] for suffix, table in written.items()}
 
 
-def _complete(table: pl.DataFrame, used: pl.Series, column: str) -> pl.DataFrame:
+def _complete(table: pl.DataFrame, used: pl.Series, column: str, notify: Callable[[str], None]) -> pl.DataFrame:
     """One row for each id that is used, empty where the publisher has none; columns without any value are left out."""
-    table = table.unique(column, keep="first", maintain_order=True)
+    table = table.filter(pl.col(column).is_not_null()).unique(column, keep="first", maintain_order=True)
+    name = column.removesuffix("_id:token")
+    described = int(used.is_in(table[column].implode()).sum())
+    if described == 0:
+        problem = (
+            f"the table of {name}s has none of the {len(used):,} {name}s of the interactions: it has "
+            f"{_some(table[column])}, they have {_some(used)}"
+        )
+        if column.startswith(ITEM):
+            raise InputError(f"{problem}; the ids must be written alike")
+        notify(f"  {problem}")
+    elif described < len(used):
+        missing = used.filter(~used.is_in(table[column].implode()))[0]
+        notify(f"  {described:,} of {len(used):,} {name}s are in the table of {name}s; {missing!r}, for one, is not")
     table = used.to_frame(column).join(table, on=column, how="left", maintain_order="left")
-    return table.select(column, *(other for other in table.columns if other != column and _has_values(table[other])))
+    empty = [other for other in table.columns if other != column and not _has_values(table[other])]
+    if empty:
+        names = ", ".join(other.rsplit(":", 1)[0] for other in empty)
+        notify(f"  left out, as no {name} of the interactions has a value: {names}")
+    return table.select(column, *(other for other in table.columns if other != column and other not in empty))
+
+
+def _some(ids: pl.Series) -> str:
+    return ", ".join(map(repr, ids.head(3))) or "no rows"
 
 
 def _has_values(values: pl.Series) -> bool:

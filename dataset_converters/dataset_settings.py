@@ -19,7 +19,7 @@ def write_settings(
     written: dict[str, list[str]],
     filters: Filters,
     split: TimeSplit | None,
-) -> None:
+) -> dict:
     """Write what ``properties/dataset/converted/<source>.yaml`` says, restricted to the fields that the files have.
 
     These lie in a folder of their own, as RecBole offers data sets of some of these names with other fields.
@@ -31,6 +31,9 @@ def write_settings(
         written: fields of each atomic file, by its suffix.
         filters: as given; who has filtered by numbers of interactions wants no other such filter when loading.
         split: the paper's split, if asked for; its shares hold as long as nothing else is filtered.
+
+    Returns:
+        The settings.
     """
     template = properties("dataset", "converted", f"{source.name}.yaml").read_text(encoding="utf-8")
     settings = yaml.safe_load(template) | tables.settings
@@ -53,3 +56,4 @@ def write_settings(
     )
     body = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
     path.write_text(head + body, encoding="utf-8")
+    return settings

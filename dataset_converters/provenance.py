@@ -7,6 +7,7 @@ from pathlib import Path
 
 import recbole_llmdistill
 from recbole_llmdistill.dataset_converters.filters import Account, Filters
+from recbole_llmdistill.dataset_converters.loading_filters import LeftOut
 from recbole_llmdistill.dataset_converters.raw_files import RawFiles
 from recbole_llmdistill.dataset_converters.source import ITEM, TIME, USER, RawTables, Source
 from recbole_llmdistill.dataset_converters.time_order import TIME_RANK
@@ -24,6 +25,7 @@ def write_provenance(
     account: Account,
     split: TimeSplit | None,
     time_meaning: str,
+    left_out: LeftOut,
 ) -> None:
     """Write the file.
 
@@ -38,6 +40,7 @@ def write_provenance(
         account: what each filter removed.
         split: the paper's split, if asked for.
         time_meaning: what ``time_rank`` holds.
+        left_out: what RecBole will leave out by the settings that were written.
     """
     log = account.interactions
     content = {
@@ -51,6 +54,11 @@ def write_provenance(
         "users": log[USER].n_unique(),
         "items": log[ITEM].n_unique(),
         "interactions": log.height,
+        "left_out_in_training": {
+            "users": left_out.users,
+            "items": left_out.items,
+            "interactions": left_out.interactions,
+        },
         "fields": {TIME_RANK: time_meaning},
         "written_by": f"recbole-llmdistill {recbole_llmdistill.__version__}",
     }

@@ -88,9 +88,9 @@ def test_without_times_the_rows_are_the_order(tmp_path) -> None:
     raw.write_text("user_id\titem_id\tnote\nu\tb\tx\nv\ta\ty\nu\ta\tz\n")
     out = convert(Tables(), raw, tmp_path / "dataset" / "own")
     assert [tuple(row.values()) for row in raw_rows(out / "own.inter")] == [
-        ("u", "b", "0"),
-        ("v", "a", "0"),
-        ("u", "a", "1"),
+        ("u", "b", "x", "0"),
+        ("v", "a", "y", "0"),
+        ("u", "a", "z", "1"),
     ]
 
 

@@ -68,14 +68,35 @@ def _add_rees46(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_csv(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--interactions", metavar="FILE", help="name in --input (default: interactions.*)")
-    parser.add_argument("--items", metavar="FILE", help="name of the item table, if any (default: items.*)")
-    parser.add_argument("--users", metavar="FILE", help="name of the user table, if any (default: users.*)")
+    parser.add_argument(
+        "--interactions",
+        metavar="FILE",
+        help="in --input: a file, a folder of files, or a pattern in quotes that several fit (default: interactions.*)",
+    )
+    parser.add_argument("--items", metavar="FILE", help="the same of the item table, if any (default: items.*)")
+    parser.add_argument("--users", metavar="FILE", help="the same of the user table, if any (default: users.*)")
     parser.add_argument("--user-column", dest="user", metavar="COLUMN", help="user id (default: user_id)")
     parser.add_argument("--item-column", dest="item", metavar="COLUMN", help="item id (default: item_id)")
     parser.add_argument("--time-column", dest="time", metavar="COLUMN", help="default: timestamp, if there is one")
     parser.add_argument("--rating-column", dest="rating", metavar="COLUMN", help="default: rating, if there is one")
+    parser.add_argument(
+        "--interaction-columns",
+        dest="further",
+        nargs="*",
+        metavar="COLUMN",
+        help="other columns of the interactions to keep, e.g. event price; none after the flag keeps none (default: "
+        "those that say something of an interaction)",
+    )
     parser.add_argument("--text-columns", dest="text", nargs="+", metavar="COLUMN", help="of items, for the prompts")
+    parser.add_argument("--time-format", metavar="FORMAT", help="of times as text, e.g. '%%d/%%m/%%Y %%H:%%M'")
+    parser.add_argument("--encoding", metavar="NAME", help="of csv files that are not UTF-8, e.g. cp1252")
+    parser.add_argument(
+        "--no-quotes",
+        dest="quotes",
+        action="store_const",
+        const=False,
+        help='in csv files a straight double quote (") is a character as any other',
+    )
     parser.add_argument("--columns", type=Path, metavar="YAML", help="all of these in a file; see docs/convert.md")
 
 
