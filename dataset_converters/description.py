@@ -1,15 +1,23 @@
 """What is in a data set: the figures that decide whether it is worth training on."""
 
 import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import yaml
 
+from recbole_llmdistill.dataset_converters.csv_text import first_not_utf8
+from recbole_llmdistill.dataset_converters.loading_filters import count_left_out, describe_limits
 from recbole_llmdistill.dataset_converters.provenance import FILE_NAME, iso_time
+from recbole_llmdistill.dataset_converters.text_cleaning import READ_AS_MISSING
 from recbole_llmdistill.errors import InputError
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_TYPES = ("token", "token_seq", "float", "float_seq")
 _PLAUSIBLE_SECOND = 10**8
 """Times below this (1973) are ranks or offsets, not moments."""
 
@@ -34,17 +42,28 @@ def find_dataset(name: str, data_path: str | Path = "dataset/") -> Path:
 def describe(folder: Path) -> dict[str, str]:
     """Figures of the data set, by their label, in the order in which to print them.
 
-    The files are read as they lie on the disk: filters in RecBole's settings are not applied.
+    The files are read as they lie on the disk; what the settings beside them leave out in training is one more figure.
+
+    Raises:
+        InputError: a file is no atomic file, or lacks the users or items.
     """
     name = folder.resolve().name
+    path = folder / f"{name}.inter"
     settings = _settings(folder / f"{name}.yaml")
-    user, item = settings.get("USER_ID_FIELD", "user_id"), settings.get("ITEM_ID_FIELD", "item_id")
-    log = scan_atomic_file(folder / f"{name}.inter")
-    lengths = log.group_by(user).len().collect(engine="streaming")["len"]
-    counts = log.group_by(item).len().collect(engine="streaming")
+    user, item = settings.get("USER_ID_FIELD") or "user_id", settings.get("ITEM_ID_FIELD") or "item_id"
+    log = scan_atomic_file(path, settings)
+    _require(path, log, {"USER_ID_FIELD": user, "ITEM_ID_FIELD": item}, name)
+    with _broken_file_told(path):
+        everything = log.select(pl.len(), pl.all().count().name.prefix("\0")).collect(engine="streaming").item(0, 0)
+        log = log.filter(pl.col(user).is_not_null() & pl.col(item).is_not_null())
+        lengths = log.group_by(user).len().collect(engine="streaming")["len"]
+        counts = log.group_by(item).len().collect(engine="streaming")
+        time_span = _time_span(log, folder)
+        ids = pl.col(user, item).cast(pl.Categorical(pl.Categories.random()))
+        left_out = count_left_out(log.select(ids).collect(engine="streaming"), user, item, settings)
     rows, users, items = int(lengths.sum()), len(lengths), counts.height
     if rows == 0:
-        raise InputError(f"{folder / name}.inter has no interactions")
+        raise InputError(f"{path} has no interactions")
     figures = {
         "data set": str(folder),
         "users": f"{users:,}",
@@ -54,29 +73,139 @@ def describe(folder: Path) -> dict[str, str]:
         "history length": _spread(lengths),
         "interactions of an item": _spread(counts["len"]),
         "users with 3 or more": f"{(lengths >= 3).mean():.1%} (leave-one-out needs three)",
-        "time span": _time_span(log, folder),
+        "time span": time_span,
     }
-    if (folder / f"{name}.item").is_file():
-        figures |= _text_coverage(scan_atomic_file(folder / f"{name}.item").collect(), counts, item, settings)
+    if everything > rows:
+        figures["rows left out"] = f"{everything - rows:,} without a user or an item"
+    if describe_limits(settings):
+        figures["left out in training"] = f"{left_out} by {describe_limits(settings)}"
+    if settings.get("val_interval"):
+        figures["not counted here"] = f"val_interval: {settings['val_interval']}, which leaves out more"
+    item_path = folder / f"{name}.item"
+    if item_path.is_file():
+        table = scan_atomic_file(item_path, settings)
+        _require(item_path, table, {"ITEM_ID_FIELD": item}, name)
+        with _broken_file_told(item_path):
+            figures |= _text_coverage(table.collect(), counts, item, settings)
     else:
         figures["item text"] = "no .item file"
     return figures
 
 
-def scan_atomic_file(path: Path) -> pl.LazyFrame:
-    """An atomic file with its columns under their plain names: ``float`` as numbers, all else as strings."""
-    with open(path, encoding="utf-8") as file:
-        head = file.readline().rstrip("\n").split("\t")
-    if not all(":" in column for column in head):
-        raise InputError(f"{path}: the first line must name columns as name:type, e.g. user_id:token; found {head}")
-    schema = {
-        column.rsplit(":", 1)[0]: pl.Float64 if column.rsplit(":", 1)[1] == "float" else pl.String for column in head
-    }
-    return pl.scan_csv(path, separator="\t", quote_char=None, has_header=False, skip_rows=1, schema=schema)
+def scan_atomic_file(path: Path, settings: Mapping[str, Any]) -> pl.LazyFrame:
+    """An atomic file with its columns under their plain names: ``float`` as numbers, all else as strings.
+
+    Args:
+        path: the file.
+        settings: RecBole's, of which ``field_separator`` and ``encoding`` count.
+
+    Raises:
+        InputError: it cannot be read, is not in its encoding, or its first line names no typed columns.
+    """
+    encoding, separator = settings.get("encoding") or "utf-8", settings.get("field_separator") or "\t"
+    if not isinstance(encoding, str):
+        raise InputError(f"encoding: {encoding!r} is not the name of one, e.g. utf-8")
+    if not isinstance(separator, str) or len(separator.encode()) != 1:
+        raise InputError(f"field_separator: {separator!r} is not one character; describe cannot read {path}")
+    try:
+        with open(path, encoding="utf-8-sig" if _is_utf8(encoding) else encoding) as file:
+            head = file.readline().rstrip("\r\n")
+    except (OSError, LookupError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    except UnicodeError as error:
+        line = f", line {first_not_utf8(path)[0]:,}" if _is_utf8(encoding) else ""
+        raise InputError(f"{path}{line}: not {encoding} text; convert it to UTF-8, or set encoding") from error
+    columns = [column.rpartition(":") for column in head.split(separator)]
+    if not all(name and ":" not in name and kind in _TYPES for name, _, kind in columns):
+        hint = next((f"; is field_separator {other!r}?" for other in ",;|" if other in head and "\t" not in head), "")
+        raise InputError(
+            f"{path}: the first line must name columns as name:type, e.g. user_id:token, with a type of "
+            f"{', '.join(_TYPES)} and tabs between; found {head[:200]!r}{hint}"
+        )
+    names = [name for name, _, _ in columns]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"{path}, line 1: {names.count(twice[0])} columns are named {twice[0]}; RecBole reads one")
+    content: Path | bytes = path
+    if not _is_utf8(encoding):
+        try:
+            content = path.read_text(encoding=encoding).encode()
+        except UnicodeError as error:
+            raise InputError(f"{path}: not {encoding} text ({error}); set encoding") from error
+    table = pl.scan_csv(
+        content,
+        separator=separator,
+        quote_char=None,
+        has_header=False,
+        skip_rows=1,
+        schema=dict.fromkeys(names, pl.String),
+    )
+    numbers = [pl.col(name) for name, _, kind in columns if kind == "float"]
+    return table.with_columns(
+        pl.when(~number.is_in(READ_AS_MISSING)).then(number).str.strip_chars(" \r").cast(pl.Float64)
+        for number in numbers
+    )
+
+
+def _is_utf8(encoding: str) -> bool:
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
+
+
+def _require(path: Path, table: pl.LazyFrame, fields: dict[str, str], name: str) -> None:
+    found = table.collect_schema().names()
+    for key, field in fields.items():
+        if field not in found:
+            raise InputError(
+                f"{path}: no column {field} ({key}), found {', '.join(found)}; set {key} in {name}.yaml beside it"
+            )
+
+
+@contextmanager
+def _broken_file_told(path: Path) -> Iterator[None]:
+    """Context in which what polars cannot read in an atomic file becomes an :class:`InputError` with its line."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        place = _first_bad_line(path)
+        problem = " ".join(re.split(r"\n\n|You might want|The current offset", str(error))[0].split())[:200]
+        raise InputError(f"{path}{place or f': {problem}'}; correct it") from error
+
+
+def _first_bad_line(path: Path) -> str:
+    """Line that is not UTF-8, has another number of cells than the first, or no number where there must be one."""
+    found = first_not_utf8(path)
+    if found:
+        return f", line {found[0]:,}: not UTF-8 text (byte 0x{found[1]:02x}); convert the file, or set encoding"
+    with open(path, encoding="utf-8-sig", newline="\n") as file:
+        head = file.readline().rstrip("\r\n").split("\t")
+        for number, line in enumerate(file, start=2):
+            cells = line.rstrip("\r\n").split("\t")
+            if len(cells) > len(head):
+                return f", line {number:,}: {len(cells)} cells, but the first line names {len(head)} columns"
+            for column, cell in zip(head, cells, strict=False):
+                if column.endswith(":float") and cell and not _is_number(cell):
+                    return f", line {number:,}: {cell[:60]!r} is no number, which {column} must be"
+    return ""
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return cell in READ_AS_MISSING
+    return True
 
 
 def _settings(path: Path) -> dict:
-    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{path}: {' '.join(str(error).split())[:300]}") from error
+    if not isinstance(settings, dict):
+        raise InputError(f"{path}: settings are lines of key: value, found {settings!r:.100}")
+    return settings
 
 
 def _spread(lengths: pl.Series) -> str:
@@ -85,22 +214,36 @@ def _spread(lengths: pl.Series) -> str:
 
 
 def _time_span(log: pl.LazyFrame, folder: Path) -> str:
-    if (folder / FILE_NAME).is_file():
-        provenance = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-        if "first_interaction" in provenance:
-            return f"{provenance['first_interaction']} to {provenance['last_interaction']}"
-    if "timestamp" not in log.collect_schema().names():
+    told = _told_by_provenance(folder / FILE_NAME)
+    if told:
+        return told
+    if log.collect_schema().get("timestamp") != pl.Float64:
         return "no times"
-    first, last = log.select(pl.min("timestamp"), pl.max("timestamp").alias("last")).collect().row(0)
-    if first is None or first < _PLAUSIBLE_SECOND:
-        return f"{first} to {last} (ranks or offsets, not moments)"
-    return f"{iso_time(first)} to {iso_time(last)}"
+    first, last = log.select(pl.min("timestamp"), pl.max("timestamp").alias("last")).collect(engine="streaming").row(0)
+    if first is None:
+        return "no times"
+    try:
+        moments = f"{iso_time(first)} to {iso_time(last)}"
+    except (ValueError, OverflowError, OSError):
+        return f"{first} to {last} (not seconds since 1970)"
+    return moments if first >= _PLAUSIBLE_SECOND else f"{first} to {last} (ranks or offsets, not moments)"
+
+
+def _told_by_provenance(path: Path) -> str | None:
+    try:
+        provenance = json.loads(path.read_text(encoding="utf-8"))
+        return f"{provenance['first_interaction']} to {provenance['last_interaction']}"
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None  # what it says can be found in the interactions, too
 
 
 def _text_coverage(table: pl.DataFrame, counts: pl.DataFrame, item: str, settings: dict) -> dict[str, str]:
     """Of each item field that prompts use: share of items that have it, share of interactions, mean length."""
     fields = settings.get("profile_item_fields") or [column for column in table.columns if column != item]
-    joined = counts.join(table.with_columns(pl.col(item)), on=item, how="left")
+    if not isinstance(fields, dict | list):
+        raise InputError(f"profile_item_fields: {fields!r} is neither a list of fields nor field: label")
+    # The first line of an item counts, as in RecBole.
+    joined = counts.join(table.unique(item, keep="first", maintain_order=True), on=item, how="left")
     coverage = {}
     for field in fields:
         if field not in joined.columns:

@@ -245,3 +245,53 @@ def test_describe_counts_what_is_there(monkeypatch, capsys) -> None:
     assert "item field title            66.7% of items, 80.0% of interactions, 2.0 words on average" in (
         capsys.readouterr().out
     )
+
+
+HEAD = b"user_id:token\titem_id:token\ttimestamp:float\n"
+GOOD = HEAD + b"u\ta\t1\nu\tb\t2\nv\ta\t1\n"
+NAMES = "own.inter: the first line must name columns as name:type"
+DESCRIBED_WITH = {
+    "empty": ({"own.inter": b""}, NAMES),
+    "commas": ({"own.inter": GOOD.replace(b"\t", b",")}, NAMES),
+    "header alone": ({"own.inter": HEAD}, "own.inter has no interactions"),
+    "not utf-8": ({"own.inter": GOOD + b"\xfc\ta\t1\n"}, "own.inter, line 5: not utf-8 text"),
+    "more cells": ({"own.inter": GOOD + b"u\ta\t1\t2\n"}, "own.inter, line 5: 4 cells, but the first line names 3"),
+    "no number": ({"own.inter": GOOD + b"u\ta\tsoon\n"}, "own.inter, line 5: 'soon' is no number"),
+    "two columns": ({"own.inter": b"user_id:token\tuser_id:token\nu\tv\n"}, "2 columns are named user_id"),
+    "other users": ({"own.inter": b"uid:token\titem_id:token\nu\ti\n"}, "no column user_id (USER_ID_FIELD), found uid"),
+    "broken yaml": ({"own.inter": GOOD, "own.yaml": b"a: [\n"}, "own.yaml: while parsing"),
+    "yaml of a list": ({"own.inter": GOOD, "own.yaml": b"- a\n"}, "own.yaml: settings are lines of key: value"),
+    "interval": ({"own.inter": GOOD, "own.yaml": b"user_inter_num_interval: 3\n"}, "user_inter_num_interval: 3 is no"),
+    "encoding": ({"own.inter": GOOD, "own.yaml": b"encoding: 5\n"}, "encoding: 5 is not the name of one"),
+    "items": (
+        {"own.inter": GOOD, "own.item": b"sku:token\na\n"},
+        "own.item: no column item_id (ITEM_ID_FIELD), found sku",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DESCRIBED_WITH)
+def test_describe_of_broken_files(monkeypatch, capsys, case) -> None:
+    files, message = DESCRIBED_WITH[case]
+    Path("dataset/own").mkdir(parents=True)
+    for name, content in files.items():
+        Path("dataset/own", name).write_bytes(content)
+    assert command(monkeypatch, "describe", "own") == 2
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert message in shown
+
+
+def test_describe_of_unusual_files(monkeypatch, capsys) -> None:
+    """A mark of byte order, carriage returns, cells that lack, broken provenance, other names of columns."""
+    Path("dataset/own").mkdir(parents=True)
+    inter = HEAD.replace(b"user_id", b"uid") + b"u\ta\t1\n\tb\t2\nnan\ta\t\nu\t\n"
+    Path("dataset/own/own.inter").write_bytes(b"\xef\xbb\xbf" + inter.replace(b"\n", b"\r\n"))
+    Path("dataset/own/own.yaml").write_text("USER_ID_FIELD: uid\nval_interval: {timestamp: '[0,9]'}\n")
+    Path("dataset/own/provenance.json").write_text("{")
+    assert command(monkeypatch, "describe", "own") == 0
+    shown = dict(re.split("  +", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (shown["users"], shown["interactions"]) == ("2", "2")
+    assert shown["rows left out"] == "2 without a user or an item"
+    assert shown["not counted here"].startswith("val_interval")
+    assert shown["time span"].startswith("1.0 to 1.0")
