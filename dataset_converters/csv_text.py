@@ -260,6 +260,8 @@ class _Quoting:
         self._text = text
         separator = re.escape(text.separator)
         self._fields = re.compile(rf'(?:[^"{separator}\r\n][^{separator}\r\n]*|"(?:[^"]|"")*"(?={separator}|\r|\n|$)|)')
+        sound = rf'(?:[^"{separator}\r\n]*|"[^"\\]*(?:""[^"\\]*)*")'
+        self._sound_line = re.compile(rf"{sound}(?:{separator}{sound})*\r?\n?")
         self._inside = re.compile(rf'(?:[^"]|"")*"(?={separator}|\r|\n|$)')
         self._line = self._opened = self._whole_rows = 0
         self.stray = self.backslashes = False
@@ -270,6 +272,8 @@ class _Quoting:
         if '"' not in line:
             if self._opened:
                 self._inner(line)
+            return
+        if not self._opened and self._sound_line.fullmatch(line):  # nearly every line, so all at once
             return
         position = 0
         if self._opened:
