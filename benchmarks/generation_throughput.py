@@ -106,7 +106,7 @@ def resident_mib() -> float:
 
 async def run(arguments: argparse.Namespace, histories: Histories, folder: Path) -> None:
     backend = InstantBackend() if arguments.no_http else OpenAIBackend(settings())
-    prompt = load_prompt("neutral-short")
+    prompt = load_prompt("neutral-short").fitted(values=True, dates=False)
     await backend.start()
     window = Window(backend.count_tokens, backend.context_length, {prompt.name: prompt.max_tokens})
     writer = ProfileWriter(histories, [prompt], STRATEGIES["merge_after"], backend, window)
@@ -162,7 +162,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             asyncio.run(run(arguments, histories, Path(folder)))
         if not arguments.no_http:
-            text = load_prompt("neutral-short").render("create", histories.header, histories[0].lines)
+            text = (
+                load_prompt("neutral-short")
+                .fitted(values=True, dates=False)
+                .render("create", histories.header, histories[0].lines)
+            )
             asyncio.run(bare_client(min(arguments.users, 5000), text))
     finally:
         server.terminate()

@@ -68,7 +68,9 @@ class DistillationSettings(BaseModel):
     profile_item_fields: dict[str, str] | list[str] | None
     """Fields of the ``.item`` file that an LLM is shown, in order, with their labels; unset: all text and numbers."""
     profile_interaction_fields: dict[str, str] | list[str] | None
-    """Fields of the ``.inter`` file that an LLM is shown, likewise; unset: those that are loaded, but for the time."""
+    """Fields of the ``.inter`` file that an LLM is shown, likewise; unset: all that tell something."""
+    profile_text_length: Annotated[int, Field(ge=20)]
+    """Most characters of a cell in a prompt, such as a description; a title may have twice as many."""
     train_sequences: Literal["whole", "prefix"]
     """Training rows: whole windows of a history with a loss at every position, or RecBole's prefixes."""
     distill_window_overlap: Annotated[float, Field(ge=0, lt=1)]

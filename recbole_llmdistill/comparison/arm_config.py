@@ -23,7 +23,7 @@ from recbole_llmdistill.settings import DistillationSettings
 _NOT_PART_OF_A_RUN = {
     *("seed", "state", "show_progress", "device", "gpu_id", "use_gpu", "worker", "local_rank", "single_spec"),
     *("checkpoint_dir", "data_path", "profile_path", "profile_split_check", "log_wandb", "wandb_project"),
-    *("distill_resume", "profile_item_fields", "profile_interaction_fields"),
+    *("distill_resume", "profile_item_fields", "profile_interaction_fields", "profile_text_length"),
 }
 # Only its data set is built; prefixes go with none of the losses that the arms may have.
 _REFERENCE = Arm(

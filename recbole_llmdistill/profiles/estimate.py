@@ -34,7 +34,8 @@ class Estimate:
         prompt_tokens: in these.
         completion_tokens: expected answers.
         most_completion_tokens: if every answer were as long as allowed.
-        split_users: users whose history does not fit into one request.
+        split_users: users whose history does not fit into one request and is shown in parts.
+        shortened_users: users who have interactions that are left out (``recent``) or cut.
     """
 
     users: int = 0
@@ -43,11 +44,20 @@ class Estimate:
     completion_tokens: float = 0.0
     most_completion_tokens: int = 0
     split_users: int = 0
+    shortened_users: int = 0
 
-    def lines(self, price: Price | None, tokens_are: str) -> list[str]:
-        """For people. ``tokens_are`` says how they were counted."""
+    def lines(self, price: Price | None, tokens_are: str, context: str) -> list[str]:
+        """For people.
+
+        Args:
+            price: of the tokens.
+            tokens_are: how they were counted.
+            context: its length, and who says so.
+        """
         counts = [
-            f"users {self.users:,} ({self.split_users:,} with a history longer than the context)",
+            f"context {context}",
+            f"users {self.users:,} ({self.split_users:,} with a history longer than the context, shown in parts; "
+            f"{self.shortened_users:,} with one that is shortened)",
             f"requests {self.requests:,}",
             f"prompt tokens {self.prompt_tokens:,} ({tokens_are})",
             f"answer tokens about {self.completion_tokens:,.0f}, at most {self.most_completion_tokens:,}",
@@ -103,8 +113,10 @@ async def estimate(
     for index in indices.tolist():
         history = histories[index]
         before = total.requests
-        for prompt in prompts:
-            await strategy(Task(history, histories.header, prompt, window, count))
+        tasks = [Task(history, histories.header, prompt, window, count) for prompt in prompts]
+        for task in tasks:
+            await strategy(task)
         total.split_users += total.requests - before > len(prompts)
+        total.shortened_users += any(task.cut_interactions or task.left_out_interactions for task in tasks)
         report(1)
     return total

@@ -107,7 +107,7 @@ class ProfileWriter:
             "prompt_tokens": total.prompt_tokens,
             "completion_tokens": total.completion_tokens,
             "finish_reason": total.finish_reason,
-            "interactions": len(history.lines),
+            "interactions": len(history.items),
             "created": _now(),
         }
         if cut := max(task.cut_interactions for task in tasks):

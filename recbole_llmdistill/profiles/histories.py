@@ -1,15 +1,20 @@
 """The users' training histories, as the very config that will train splits them."""
 
-from dataclasses import dataclass
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from recbole.config import Config
-from recbole.data import create_dataset
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.atomic_files import AtomicFile
-from recbole_llmdistill.profiles.item_text import CELL, MISSING, Catalogue, chosen_fields, clean, read_catalogue
+from recbole_llmdistill.profiles.days import days_of
+from recbole_llmdistill.profiles.history_lines import DATE_LABEL, REPEATS_LABEL, with_date, write_lines
+from recbole_llmdistill.profiles.interaction_columns import Column, choose_interaction_columns
+from recbole_llmdistill.profiles.item_text import CELL, TITLE_LENGTHS, Catalogue, read_catalogue
 
 
 @dataclass(frozen=True)
@@ -19,21 +24,29 @@ class History:
     Attributes:
         user_id: the user's token.
         items: RecBole's item ids, ``[length]``.
-        lines: what an LLM is shown of each.
+        lines: what an LLM is shown, one for each different item.
+        joined: interactions that each line stands for; empty: one each.
+        dates: day of each line, empty where unknown; an empty list where there are no times.
+        columns: of each interaction column, the value of every interaction.
+        cells: cells of a line, without the marks at its end.
     """
 
     user_id: str
     items: np.ndarray
     lines: list[str]
+    joined: list[int] = field(default_factory=list)
+    dates: list[str] = field(default_factory=list)
+    columns: list[list[str]] = field(default_factory=list)
+    cells: int = 1
 
-
-@dataclass(frozen=True)
-class Column:
-    """An interaction field: ``values[codes[i]]`` belongs to interaction ``i``."""
-
-    label: str
-    codes: np.ndarray
-    values: list[str]
+    def part(self, lines: Sequence[str], part: slice) -> Sequence[str]:
+        """Some of the lines, or of ``lines`` that were made of them; the first of these says its date in any case."""
+        chosen = lines[part]
+        start = part.indices(len(lines))[0]
+        day = self.dates[start] if start and chosen and self.dates else ""
+        if day and day == next((date for date in reversed(self.dates[:start]) if date), ""):
+            return [with_date(chosen[0], day, self.cells), *chosen[1:]]
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,9 @@ class Histories:
         items: item of each interaction, sorted by user and time.
         without_training: users of the data set without a training interaction.
         training_fingerprint: of the training pairs, see :mod:`recbole_llmdistill.fingerprint`.
+        days: day of each interaction, see :func:`~recbole_llmdistill.profiles.days.days_of`; None without real times.
+        text_length: most characters of a cell.
+        notes: what is not shown, or otherwise than it is written; for people.
     """
 
     catalogue: Catalogue
@@ -60,11 +76,41 @@ class Histories:
     items: np.ndarray
     without_training: int
     training_fingerprint: str
+    days: np.ndarray | None = None
+    text_length: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def header(self) -> str:
         """The line above a history that names its cells."""
-        return CELL.join([*self.catalogue.labels, *(column.label for column in self.columns)])
+        return CELL.join([*self._labels, *([", ".join(self._marks)] if self._marks else [])])
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """For the manifest: how interactions become lines."""
+        return {"text_length": self.text_length, "repeats": "joined", "dates": self.days is not None}
+
+    @property
+    def _labels(self) -> list[str]:
+        return [*self.catalogue.labels, *(column.label for column in self.columns)]
+
+    @functools.cached_property
+    def _marks(self) -> list[str]:
+        """Labels of what may stand at the end of a line."""
+        return [
+            *([REPEATS_LABEL] if self._has_repeats() else []),
+            *([DATE_LABEL] if self.days is not None else []),
+        ]
+
+    def _has_repeats(self) -> bool:
+        """Whether any training history has two interactions that show the same."""
+        number: dict[str, int] = {}
+        text_of = np.array([number.setdefault(text, len(number)) for text in self.catalogue.texts], dtype=np.int64)
+        counts = self.end - self.first
+        index = np.arange(counts.sum()) + np.repeat(self.first - (np.cumsum(counts) - counts), counts)
+        pairs = np.repeat(np.arange(len(counts)), counts) * len(number) + text_of[self.items[index]]
+        pairs.sort()
+        return bool((pairs[1:] == pairs[:-1]).any())
 
     def __len__(self) -> int:
         return len(self.users)
@@ -72,11 +118,16 @@ class Histories:
     def __getitem__(self, index: int) -> History:
         part = slice(int(self.first[index]), int(self.end[index]))
         items = self.items[part]
-        lines = [self.catalogue.texts[item] for item in items.tolist()]
-        for column in self.columns:
-            cells = column.codes[part].tolist()
-            lines = [line + CELL + column.values[cell] for line, cell in zip(lines, cells, strict=True)]
-        return History(str(self.users[index]), items, lines)
+        columns = [[column.values[code] for code in column.codes[part].tolist()] for column in self.columns]
+        lines = write_lines(
+            [self.catalogue.texts[item] for item in items.tolist()],
+            columns,
+            [column.numeric for column in self.columns],
+            None if self.days is None else self.days[part].tolist(),
+        )
+        return History(
+            str(self.users[index]), items, lines.texts, lines.interactions, lines.dates, columns, len(self._labels)
+        )
 
     def held_out_titles(self, index: int) -> list[str]:
         """Titles of the user's validation and test items, but for items that training shows as well."""
@@ -93,9 +144,9 @@ def load_histories(config: Config) -> Histories:
     """
     if not list(Path(config["data_path"]).glob(f"{config['dataset']}*.inter")):
         raise InputError(f"dataset {config['dataset']!r}: no {config['dataset']}.inter in {config['data_path']}")
-    shown = load_raw_interaction_fields(config)
+    wanted = choose_interaction_columns(config)
     try:
-        training_part, *_ = create_dataset(config).build()
+        training_part, *_ = wanted.dataset(config).build()
     except InputError:
         raise
     except UnicodeDecodeError as error:
@@ -109,14 +160,19 @@ def load_histories(config: Config) -> Histories:
     interactions = training_part.sorted_interactions
     user_of = interactions[training_part.uid_field].numpy()
     first, end = training_part.training_ranges()
+    columns, notes = wanted.columns(training_part)
+    catalogue = read_catalogue(
+        AtomicFile.of(config, "item"),
+        training_part.iid_field,
+        config["profile_item_fields"],
+        training_part.field2token_id[training_part.iid_field],
+        config["profile_text_length"],
+        {column.field for column in columns},
+    )
+    days = next((days for times in wanted.times(training_part) if (days := days_of(times)) is not None), None)
     return Histories(
-        catalogue=read_catalogue(
-            AtomicFile.of(config, "item"),
-            training_part.iid_field,
-            config["profile_item_fields"],
-            training_part.field2token_id[training_part.iid_field],
-        ),
-        columns=tuple(_column(training_part, field, label) for field, label in shown.items()),
+        catalogue=catalogue,
+        columns=tuple(columns),
         users=training_part.id2token(training_part.uid_field, user_of[first]),
         first=first,
         end=end,
@@ -124,50 +180,18 @@ def load_histories(config: Config) -> Histories:
         items=interactions[training_part.iid_field].numpy().astype(np.int32),
         without_training=training_part.user_num - 1 - len(first),
         training_fingerprint=training_part.training_fingerprint(),
+        days=days,
+        text_length=config["profile_text_length"],
+        notes=(*_catalogue_notes(catalogue, config["profile_text_length"]), *notes),
     )
 
 
-def load_raw_interaction_fields(config: Config) -> dict[str, str]:
-    """Make RecBole load the shown fields of ``.inter``, and not scale them to [0, 1]; the split stays what it is.
-
-    The time must stay scaled where the config says so: as float32, seconds since 1970 have ties that scaled ones have
-    not, and the order of a user's interactions would be another one.
-
-    Returns:
-        Field -> label.
-    """
-    header = AtomicFile.of(config, "inter").header()
-    loaded = (config["load_col"] or {}).get("inter", [])
-    if config["load_col"] is None or loaded == "*":
-        loaded = list(header)
-    known = (config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], config["TIME_FIELD"])
-    showable = [field for field in loaded if field not in known and header.get(field) in ("token", "float")]
-    shown = chosen_fields(config["profile_interaction_fields"], showable)
-    for field in shown:
-        if header.get(field) not in ("token", "float") or field in known:
-            possible = [name for name, kind in header.items() if name not in known and kind in ("token", "float")]
-            raise InputError(
-                f"profile_interaction_fields: {field!r} cannot be shown; possible in {config['dataset']}.inter: "
-                f"{', '.join(possible) or 'none'}"
-            )
-    loaded = [*loaded, *(field for field in shown if field not in loaded)]
-    if config["load_col"] is not None:
-        config["load_col"] = {**config["load_col"], "inter": loaded}
-    floats = [field for field in loaded if header.get(field) in ("float", "float_seq")]
-    scaled = floats if config["normalize_all"] else config["normalize_field"] or []
-    config["normalize_all"] = False
-    config["normalize_field"] = [field for field in scaled if field not in shown]
-    return shown
-
-
-def _column(training_part, field: str, label: str) -> Column:
-    values = training_part.sorted_interactions[field].numpy()
-    if field in training_part.field2token_id:
-        return Column(
-            label,
-            values.astype(np.int32),
-            [clean(token) if code else MISSING for code, token in enumerate(training_part.field2id_token[field])],
-        )
-    distinct, codes = np.unique(values, return_inverse=True)
-    names = [MISSING if np.isnan(value) else f"{value:.6g}" for value in distinct]
-    return Column(label, codes.astype(np.int32), names)
+def _catalogue_notes(catalogue: Catalogue, length: int) -> list[str]:
+    notes = [
+        f"{', '.join(others)}: left out, shown only where {field} is empty, which says the same in another language"
+        for field, others in catalogue.left_out.items()
+    ]
+    if catalogue.shortened:
+        cut = ", ".join(f"{label} of {count:,} items" for label, count in catalogue.shortened.items())
+        notes.append(f"cut to {length} characters (a title to {TITLE_LENGTHS * length}; profile_text_length): {cut}")
+    return notes

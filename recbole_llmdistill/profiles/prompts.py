@@ -1,12 +1,16 @@
 """Prompts: one file each, below ``properties/prompts`` or anywhere; a new prompt is a new file.
 
-Item texts and earlier answers are data. They stand between ``<history>`` or ``<profile>`` tags, their angle brackets
-are replaced by look-alikes, and placeholders are filled in one pass, so that nothing in them is taken for a
-placeholder, a tag or a turn of the conversation.
+Item texts and earlier answers are data. They stand between ``<history>`` or ``<profile>`` tags, what has a meaning in
+a prompt is replaced (:mod:`recbole_llmdistill.profiles.harmless_text`), and placeholders are filled in one pass, so
+that nothing in them is taken for a placeholder, a tag or a turn of the conversation.
+
+A prompt should ask for nothing that the data cannot show: what stands between ``{if values}`` and ``{end}`` is sent only
+if interactions have values (ratings, events, prices), ``{if no values}`` if not, and so with ``dates``.
 """
 
 import difflib
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -17,6 +21,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.harmless_text import harmless
 from recbole_llmdistill.resources import properties
 
 Part = Literal["create", "update", "merge"]
@@ -27,7 +32,8 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "merge": ("{profiles}",),
 }
 _PLACEHOLDER = re.compile(r"\{(history|profile|profiles)\}")
-_BRACKETS = str.maketrans("<>", "‹›")
+_CONDITION = re.compile(r"\{if\s+(?:(no)\s+)?(values|dates)\}((?:(?!\{if\s).)*?)\{end\}", re.DOTALL)
+_MARK_OF_CONDITION = re.compile(r"\{if\s[^}]*\}|\{end\}")
 
 
 class Prompt(BaseModel):
@@ -58,18 +64,27 @@ class Prompt(BaseModel):
         content = self.model_dump(exclude={"name", "description", "max_tokens", "expected_tokens"})
         return "sha256:" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
+    def fitted(self, values: bool, dates: bool) -> "Prompt":
+        """The prompt for a data set whose interactions have values and dates, or not; without conditions in it."""
+        given = {"values": values, "dates": dates}
+
+        def chosen(found: re.Match) -> str:
+            return found[3] if given[found[2]] == (found[1] is None) else ""
+
+        return self.model_copy(update={part: _CONDITION.sub(chosen, getattr(self, part)) for part in _NEEDED})
+
     def render(self, part: Part, header: str = "", lines: Sequence[str] = (), profiles: Sequence[str] = ()) -> str:
         """The text that is sent.
 
         Args:
             part: which of the three texts.
-            header: names of the cells of a line.
+            header: names of the cells of a line, as :attr:`Histories.header` has them.
             lines: interactions, oldest first.
             profiles: the profile to be revised, or those to be merged, oldest first.
         """
-        quoted = [f"<profile>\n{profile.translate(_BRACKETS).strip()}\n</profile>" for profile in profiles]
+        quoted = [f"<profile>\n{harmless(profile).strip()}\n</profile>" for profile in profiles]
         fills = {
-            "history": "\n".join(["<history>", header.translate(_BRACKETS), *lines, "</history>"]),
+            "history": "\n".join(["<history>", header, *lines, "</history>"]),
             "profile": "".join(quoted[:1]),
             "profiles": "\n".join(quoted),
         }
@@ -106,11 +121,28 @@ def load_prompt(name: str) -> Prompt:
         problems = error.errors() if isinstance(error, ValidationError) else [{"loc": ("name",), "msg": str(error)}]
         text = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in problems)
         raise InputError(f"--prompt: {path}: {text}; the keys are {', '.join(_file_keys())}") from error
-    for part, placeholders in _NEEDED.items():
-        for placeholder in placeholders:
-            if placeholder not in getattr(prompt, part):
-                raise InputError(f"--prompt: {path}, {part}: lacks {placeholder}, where the data go")
+    _check_parts(prompt, path)
     return prompt
+
+
+def _check_parts(prompt: Prompt, path: Path) -> None:
+    """Whatever the data set has, each text is to be complete.
+
+    Raises:
+        InputError: a placeholder is missing, or a condition is not one.
+    """
+    for values, dates in itertools.product((True, False), repeat=2):
+        fitted = prompt.fitted(values, dates)
+        for part, placeholders in _NEEDED.items():
+            text = getattr(fitted, part)
+            for placeholder in placeholders:
+                if placeholder not in text:
+                    raise InputError(f"--prompt: {path}, {part}: lacks {placeholder}, where the data go")
+            if mark := _MARK_OF_CONDITION.search(text):
+                raise InputError(
+                    f"--prompt: {path}, {part}: {mark[0]} is not understood; conditions are {{if values}}, "
+                    "{if no values}, {if dates} and {if no dates}, each up to an {end}, none within another"
+                )
 
 
 def load_prompts(names: str) -> list[Prompt]:

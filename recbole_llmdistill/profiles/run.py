@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends import summary
+from recbole_llmdistill.profiles.backends import context, summary, tokens
 from recbole_llmdistill.profiles.backends.choose import LLMOptions, choose_backend
 from recbole_llmdistill.profiles.backends.protocol import Backend
 from recbole_llmdistill.profiles.estimate import Price, estimate
@@ -75,6 +75,7 @@ class Run:
         shard = Shard.parse(arguments.shard) if arguments.shard else None
         histories = load_histories(config)
         indices, unknown_users = select_users(histories, arguments.users, shard, arguments.limit)
+        prompts = [prompt.fitted(bool(histories.columns), histories.days is not None) for prompt in prompts]
         folder = Path(arguments.out) if arguments.out else None
         given = {name: value for name, value in vars(arguments).items() if name in LLMOptions.__dataclass_fields__}
         options = LLMOptions(**given, seed=config["seed"])
@@ -89,6 +90,7 @@ class Run:
             "users": len(histories),
             "training_fingerprint": histories.training_fingerprint,
             "columns": histories.header,
+            "shown": histories.shown,
             "llm": options.llm,
             "base_url": options.base_url,
             "prompts": describe_prompts(prompts),
@@ -114,6 +116,7 @@ class Run:
         if self.unknown_users:
             some = ", ".join(self.unknown_users[:3])
             yield f"{len(self.unknown_users):,} users of --users have no training history, e.g. {some}"
+        yield from self.histories.notes
 
     def prompts_of(self, user: str) -> Iterator[str]:
         """What would be sent for a user."""
@@ -121,7 +124,11 @@ class Run:
 
     def estimate_lines(self) -> list[str]:
         """Counts and cost of all chosen users, for people."""
-        return asyncio.run(self._count(self.indices))
+        return asyncio.run(self._ask_and_count())
+
+    async def _ask_and_count(self) -> list[str]:
+        who = await context.ask(self.backend, self.options, self.histories)
+        return await self._count(self.indices, who)
 
     async def generate(self) -> Progress:
         """Write the profiles.
@@ -132,10 +139,10 @@ class Run:
         """
         progress = Progress()
         try:
-            await self.backend.start()
+            who = await context.start(self.backend, self.options)
             ledger = self._open_ledger()
             try:
-                remaining, bar = await self._announce(ledger)
+                remaining, bar = await self._announce(ledger, who)
                 writer = ProfileWriter(self.histories, self.prompts, self._strategy, self.backend, self._window)
                 try:
                     await generate(writer, remaining, ledger, progress, bar)
@@ -154,7 +161,8 @@ class Run:
         progress = Progress()
         ledger = self._open_ledger()
         try:
-            remaining, bar = asyncio.run(self._announce(ledger))
+            who = asyncio.run(context.ask(self.backend, self.options, self.histories))
+            remaining, bar = asyncio.run(self._announce(ledger, who))
             try:
                 if len(remaining):
                     generate_with_ray(
@@ -203,19 +211,19 @@ class Run:
     def _open_ledger(self) -> Ledger:
         return Ledger(self.folder, self.manifest, self.histories.users)
 
-    async def _announce(self, ledger: Ledger) -> tuple[np.ndarray, ProgressBar]:
+    async def _announce(self, ledger: Ledger, who: str) -> tuple[np.ndarray, ProgressBar]:
         """Print what is left to do and what it will cost; who is left, and a bar for them."""
         remaining = self.indices[~ledger.done[self.indices]]
         if len(remaining) < len(self.indices):
             print(f"{len(self.indices) - len(remaining):,} of {len(self.indices):,} users have a profile already")
         if len(remaining):
             ledger.check_disk(len(remaining))
-            for line in await self._count(remaining):
+            for line in await self._count(remaining, who):
                 print(line, flush=True)
         return remaining, ProgressBar(len(remaining), self.price)
 
-    async def _count(self, indices: np.ndarray) -> list[str]:
-        """Counts and cost of users, for people."""
+    async def _count(self, indices: np.ndarray, who: str) -> list[str]:
+        """Counts and cost of users, for people; ``who`` says how long the context is."""
         if self.options.llm == summary.LLM:
             return [f"users {len(indices):,}; {summary.LLM} asks no LLM and costs nothing"]
         answer_tokens = measured_answer_tokens(self.folder) if self.folder else None
@@ -224,8 +232,8 @@ class Run:
                 self.histories, indices, self.prompts, self._strategy, self._window, answer_tokens, bar.update
             )
         by_length = self.options.llm.startswith("openai:") and self.options.tokenizer is None
-        how = "3 bytes counted as one; --tokenizer counts exactly" if by_length else "by the model's tokenizer"
-        return counted.lines(self.price, how)
+        how = tokens.HOW if by_length else "by the model's tokenizer"
+        return counted.lines(self.price, how, f"{self.backend.context_length:,} tokens ({who})")
 
 
 def _prompts(arguments: argparse.Namespace) -> list[Prompt]:

@@ -13,7 +13,7 @@ async def merge_after(task: Task) -> Answer:
     if len(parts) > 1:
         task.room("merge")  # stops a run whose context is too small for it before anything is asked
     answers = await all_of(
-        task.ask(task, task.question("create", lines[part], tokens=sum(costs[part]), last=len(parts) == 1))
+        task.ask(task, task.question("create", lines, part, tokens=sum(costs[part]), last=len(parts) == 1))
         for part in parts
     )
     return await _merge(task, answers)

@@ -12,8 +12,9 @@ async def recent(task: Task) -> Answer:
     lines, costs = task.measured_lines(room)
     totals = list(itertools.accumulate(reversed(costs)))
     fitting = sum(total <= room for total in totals)
-    task.left_out_interactions = len(lines) - fitting
-    newest = slice(len(lines) - fitting, None)
+    joined = task.history.joined or [1] * len(lines)
+    task.left_out_interactions = sum(joined[: len(lines) - fitting])
+    newest = slice(len(lines) - fitting, len(lines))
     pairs = zip(lines[newest], task.history.lines[newest], strict=True)
     task.cut_interactions = sum(line is not original for line, original in pairs)
-    return await task.ask(task, task.question("create", lines[newest], tokens=sum(costs[newest])))
+    return await task.ask(task, task.question("create", lines, newest, tokens=sum(costs[newest])))

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from recbole_llmdistill.profiles.backends.protocol import Answer
 from recbole_llmdistill.profiles.histories import History
+from recbole_llmdistill.profiles.item_text import CELL
 from recbole_llmdistill.profiles.prompts import Part, Prompt
 from recbole_llmdistill.profiles.window import Window
 
@@ -53,8 +54,12 @@ class Task:
     left_out_interactions: int = field(default=0, init=False)
 
     def room(self, part: Part) -> int:
-        """Tokens for interactions in a request of this part."""
-        return self.window.room(self.prompt, part, self.header)
+        """Tokens for interactions in a request of this part, but for the date that its first line may need."""
+        return self.window.room(self.prompt, part, self.header) - (0 if part == "merge" else self._date_tokens)
+
+    @property
+    def _date_tokens(self) -> int:
+        return self.window.line_tokens([f"{CELL}{self.history.dates[0]}"])[0] if any(self.history.dates) else 0
 
     def measured_lines(self, room: int) -> tuple[list[str], list[int]]:
         """The history's lines with their tokens; a line above ``room`` is cut, with a mark, and counted."""
@@ -69,11 +74,20 @@ class Task:
         return lines, costs
 
     def question(
-        self, part: Part, lines: Sequence[str] = (), profiles: Sequence[str] = (), tokens: int = 0, last: bool = True
+        self,
+        part: Part,
+        lines: Sequence[str] = (),
+        shown: slice = slice(0),
+        profiles: Sequence[str] = (),
+        tokens: int = 0,
+        last: bool = True,
     ) -> Question:
-        """A question with ``tokens`` of interactions and profiles beside the fixed text."""
+        """A question about the lines ``shown``, with ``tokens`` of lines and profiles beside the fixed text."""
         fixed = self.window.fixed_tokens(self.prompt, part, self.header)
-        return Question(part, lines, profiles, fixed + tokens, last)
+        chosen = self.history.part(lines, shown)
+        if chosen and chosen[0] is not lines[shown.indices(len(lines))[0]]:
+            fixed += self._date_tokens
+        return Question(part, chosen, profiles, fixed + tokens, last)
 
 
 class Strategy(Protocol):

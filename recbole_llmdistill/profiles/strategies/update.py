@@ -14,9 +14,9 @@ async def update(task: Task) -> Answer:
         lines, costs = task.measured_lines(min(first_room, room))
     parts = split(costs, first_room, room)
     first, *further = parts
-    answer = await task.ask(task, task.question("create", lines[first], tokens=sum(costs[first]), last=not further))
+    answer = await task.ask(task, task.question("create", lines, first, tokens=sum(costs[first]), last=not further))
     for number, part in enumerate(further, start=2):
         tokens = sum(costs[part]) + task.window.text_tokens(answer.text)
-        question = task.question("update", lines[part], [answer.text], tokens, last=number == len(parts))
+        question = task.question("update", lines, part, [answer.text], tokens, last=number == len(parts))
         answer = (await task.ask(task, question)).after([answer])
     return answer
