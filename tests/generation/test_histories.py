@@ -3,8 +3,11 @@
 import csv
 import importlib.util
 import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from recbole.config import Config
 from recbole.data import create_dataset
@@ -38,17 +41,26 @@ def test_movielens_is_all_but_the_last_two_with_title_year_genres_and_rating() -
     config = Config("SASRecDistill", "ml-100k")
     histories = load_histories(config)
     dataset = create_dataset(config)
-    assert histories.header == "title | year | genres | rating (1 to 5)"
+    assert histories.header == "title | year | genres | rating (1 to 5) | xN: N times, date where it changes"
     assert len(histories) == 943
+    with_repeats = 0
     for index in range(len(histories)):
         history = histories[index]
         tokens = dataset.id2token(dataset.iid_field, history.items)
         shown = [rows[history.user_id, token] for token in tokens]
         times = sorted(times_of_user[history.user_id])[:-2]
         assert [time for _, time in shown] == pytest.approx(times, rel=0, abs=2)
-        assert history.lines == [
-            " | ".join([*items[token], rating]) for token, (rating, _) in zip(tokens, shown, strict=True)
-        ]
+        films = [" | ".join(items[token]) for token in tokens]
+        if len(set(films)) < len(films):  # a few films stand in the catalogue twice
+            with_repeats += 1
+            continue
+        days = [datetime.fromtimestamp(float(np.float32(time)), UTC).date() for _, time in shown]
+        for line, film, (rating, _), day, before in zip(
+            history.lines, films, shown, days, [None, *days[:-1]], strict=True
+        ):
+            date = "" if day == before else f" | {day}"
+            assert re.fullmatch(re.escape(f"{film} | {rating}{date}") + r"(, \d+ (weeks|months|years) later)?", line)
+    assert 0 < with_repeats < 200
 
 
 def test_the_fingerprint_is_that_of_the_shown_pairs_and_of_training() -> None:
@@ -105,7 +117,8 @@ def test_scaled_time_and_unscaled_ratings(tmp_path) -> None:
     """normalize_all scales the time, whose order must not change, and must not touch what is shown."""
     write_shop(tmp_path)
     histories = load_histories(shop_config(normalize_all=True))
-    assert [line.rsplit(" | ", 1)[1] for line in histories[2].lines][:2] == ["0.02", "10.02"]
+    assert [line.split(" | ")[3] for line in histories[2].lines][:2] == ["0.02", "10.02"]
+    assert histories[2].lines[0].endswith(" | 2023-11-14")  # the time is scaled, too
     training_part, *_ = create_dataset(shop_config(normalize_all=True)).build()
     assert histories.training_fingerprint == training_part.training_fingerprint()
 
@@ -121,10 +134,10 @@ def test_fields_labels_and_order_come_from_the_config(tmp_path) -> None:
     histories = load_histories(
         shop_config(profile_item_fields={"kind": "sort", "title": "name"}, profile_interaction_fields=[])
     )
-    assert histories.header == "sort | name"
-    assert histories[0].lines[0] == "toy | Fine Thing Number 0"
+    assert histories.header == "sort | name | date where it changes"
+    assert histories[0].lines[:2] == ["toy | Fine Thing Number 0 | 2023-11-14", "tool | Fine Thing Number 1"]
     histories = load_histories(shop_config(profile_item_fields=None, profile_interaction_fields=None))
-    assert histories.header == "title | kind"  # all of .item, and of .inter what load_col names beside user, item, time
+    assert histories.header == "title | kind | event | share | date where it changes"
 
 
 def write_items(folder: Path, *rows: str) -> None:

@@ -13,7 +13,7 @@ def test_what_ships() -> None:
     expected = {f"{domain}-{length}" for domain in DOMAINS for length in ("short", "long")}
     assert set(prompt_names()) == expected | {"needs", "tastes", "habits"}
     for name in prompt_names():
-        prompt = load_prompt(name)
+        prompt = load_prompt(name).fitted(values=True, dates=True)
         assert prompt.render("create", "title", ["A | 1"]).count("\n<history>\ntitle\nA | 1\n</history>\n") == 1
         update = prompt.render("update", "title", ["A | 1"], ["Likes A."])
         assert update.index("<profile>\nLikes A.\n</profile>") < update.index("<history>\ntitle\nA | 1\n</history>")

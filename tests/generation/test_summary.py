@@ -42,6 +42,7 @@ def test_movielens_genres(tmp_path, command) -> None:
     assert command("generate", "-d", "ml-100k", "--llm", "none:summary", "--limit=1", "--out", "out") == 0
     record = json.loads((tmp_path / "out" / "profiles.jsonl").read_text())
     histories = load_histories(Config("SASRecDistill", "ml-100k"))
-    genres = Counter(word for line in histories[0].lines for word in line.split(" | ")[2].split())
+    texts = [histories.catalogue.texts[item] for item in histories[0].items]
+    genres = Counter(word for text in texts for word in text.split(" | ")[2].split())
     top, count = genres.most_common(1)[0]
     assert f"genres: {top} {count / genres.total():.0%}" in record["profile"]

@@ -15,6 +15,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from recbole_llmdistill.profiles.backends.protocol import Answer, Request
 from recbole_llmdistill.profiles.histories import Histories, History
 from recbole_llmdistill.profiles.item_text import CELL, MISSING
+from recbole_llmdistill.profiles.item_values import split_values
 from recbole_llmdistill.profiles.prompts import Prompt
 
 LLM = "none:summary"
@@ -52,8 +53,12 @@ class SummaryBackend:
     def __init__(self, histories: Histories) -> None:
         self.histories = histories
         items = [text.split(CELL) for text in histories.catalogue.texts[1:]]
+        kinds = histories.catalogue.kinds or ("token_seq",) * len(histories.catalogue.labels)
         self._fields = [
-            _Field(label, [cells[column] for cells in items]) for column, label in enumerate(histories.catalogue.labels)
+            _Numbers(label, [cells[column] for cells in items])
+            if kind == "float"
+            else _Field(label, [cells[column] for cells in items], kind)
+            for column, (label, kind) in enumerate(zip(histories.catalogue.labels, kinds, strict=True))
         ]
 
     def count_tokens(self, text: str) -> int:
@@ -81,26 +86,29 @@ class SummaryBackend:
         sentences = [f"Statistical summary of {len(items)} interactions, without a language model."]
         for field in self._fields:
             sentences += field.describe(items)
-        for label, values in zip(
-            (column.label for column in self.histories.columns), self._values(history), strict=True
-        ):
-            sentences += _describe_values(label, values)
+        for column, values in zip(self.histories.columns, history.columns, strict=True):
+            sentences += _describe_values(column.label, values)
         return " ".join(sentences)
 
-    def _values(self, history: History) -> list[list[str]]:
-        columns = len(self.histories.columns)
-        cells = [line.split(CELL)[-columns:] for line in history.lines] if columns else []
-        return [list(column) for column in zip(*cells, strict=True)]
+
+class _Numbers:
+    """A field of numbers, such as a price."""
+
+    def __init__(self, label: str, cells: Sequence[str]) -> None:
+        self.label, self.cells = label, cells
+
+    def describe(self, items: np.ndarray) -> list[str]:
+        return _describe_values(self.label, [self.cells[item] for item in items.tolist()])
 
 
 class _Field:
-    """One field of the catalogue: the words of each item, and how many items have each word."""
+    """One field of the catalogue: the words or whole values of each item, and how many items have each of them."""
 
-    def __init__(self, label: str, cells: Sequence[str]) -> None:
+    def __init__(self, label: str, cells: Sequence[str], kind: str) -> None:
         self.label = label
-        self.words = [_WORD.findall(cell) for cell in cells]
+        self.words, whole = split_values([cell if cell != MISSING else "" for cell in cells], kind, _WORD)
         self.items_with = Counter(word for words in self.words for word in set(words))
-        self.categories = len(self.items_with) <= _MOST_CATEGORIES * len(cells)
+        self.categories = whole or len(self.items_with) <= _MOST_CATEGORIES * len(cells)
 
     def describe(self, items: np.ndarray) -> list[str]:
         if not self.categories:

@@ -1,5 +1,6 @@
 """What a user can be coloured by: the fields of the ``.user`` file, and the favourite genre."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,9 +8,15 @@ import scipy.sparse as sp
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.atomic_files import AtomicFile
+from recbole_llmdistill.profiles.item_values import split_values, top_level
 
 _MOST_VALUES = 10  # and "other", which is what a legend can tell apart
 _OTHER, _UNKNOWN = "other", "unknown"
+_GENRE = re.compile("genre|categor|class|type|kind|department|group", re.IGNORECASE)
+_MOST_GENRES = 100
+_GENRES_PER_ITEM = 0.2
+_VALUES_IN_A_CELL = 5
+"""On average; a text has more words."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +66,21 @@ def favourite_genre(
         config: RecBole's config.
         training: ``[users, items]`` of ones.
         item_tokens: ``[items]``.
-        field: field of the ``.item`` file; None: the ``token_seq`` field with the fewest different values, else the
-            ``token`` field with the fewest.
+        field: field of the ``.item`` file; None: one with few values that many items share, first one that is called
+            genre, category or the like, else the ``token_seq`` field with the fewest values, else such a ``token``.
 
     Raises:
         InputError: there is no such field.
     """
     columns = _read_atomic(config, "item", config["ITEM_ID_FIELD"], item_tokens)
-    name = field or _genre_field(columns)
+    name = field or _genre_field(columns, config["seq_separator"])
     if name is None:
         return None
     if name not in columns:
         raise InputError(
             f"--genre-field={name}: the .item file has no such field; it has {', '.join(columns) or 'none'}"
         )
-    cells = [cell.split(config["seq_separator"]) if cell else [] for cell in columns[name][1]]
+    cells = _values(*columns[name], config["seq_separator"])
     genres = np.unique([genre for cell in cells for genre in cell])
     number = {genre: column for column, genre in enumerate(genres)}
     item, genre = np.array([(row, number[name]) for row, cell in enumerate(cells) for name in cell]).T
@@ -86,16 +93,27 @@ def favourite_genre(
     return UserField(f"favourite {name}", False, _most_frequent(favourite))
 
 
-def _genre_field(columns: dict[str, tuple[str, np.ndarray]]) -> str | None:
-    for wanted in ("token_seq", "token"):
-        few = {}
-        for name, (kind, values) in columns.items():
-            distinct = len({word for cell in values for word in cell.split(" ")})
-            if kind == wanted and 2 <= distinct <= 100:
-                few[name] = distinct
-        if few:
-            return min(few, key=few.get)
-    return None
+def _genre_field(columns: dict[str, tuple[str, np.ndarray]], separator: str) -> str | None:
+    """The field whose values tell kinds of item apart; a description or a title has too many, or too many a cell."""
+    found = []
+    for place, (name, (kind, cells)) in enumerate(columns.items()):
+        if kind not in ("token", "token_seq"):
+            continue
+        values = [cell for cell in _values(kind, cells, separator) if cell]
+        distinct = len({value for cell in values for value in cell})
+        if not 2 <= distinct <= min(_MOST_GENRES, max(2, _GENRES_PER_ITEM * len(values))):
+            continue
+        if sum(map(len, values)) <= _VALUES_IN_A_CELL * len(values):
+            found.append((_GENRE.search(name) is None, kind == "token", distinct, place, name))
+    return min(found)[-1] if found else None
+
+
+def _values(kind: str, cells: np.ndarray, separator: str) -> list[list[str]]:
+    """Values of each cell; of paths with very many values the first level."""
+    values, whole = split_values(cells.tolist(), kind, re.compile(f"(?:(?!{re.escape(separator)}).)+", re.DOTALL))
+    if whole and len({value for cell in values for value in cell}) > _MOST_GENRES:
+        values = [[top_level(value) for value in cell] for cell in values]
+    return values
 
 
 def _read_atomic(config, suffix: str, key: str, tokens: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
