@@ -1,5 +1,7 @@
 """Days of interactions, where the data set has real times: prompts ask what has grown or faded."""
 
+import functools
+
 import numpy as np
 
 UNKNOWN = np.int32(-1)
@@ -29,6 +31,7 @@ def days_of(values: np.ndarray) -> np.ndarray | None:
     return None
 
 
+@functools.lru_cache(100_000)
 def date(day: int) -> str:
     """``2024-03-01``; an unknown day has none."""
     return "" if day == UNKNOWN else str(np.datetime64(int(day), "D"))
