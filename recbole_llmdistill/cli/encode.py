@@ -6,6 +6,7 @@ from pathlib import Path
 
 from recbole_llmdistill.cli.known_users import check_known_users
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
+from recbole_llmdistill.errors import InputError
 
 
 def add_parser(commands) -> None:
@@ -56,14 +57,12 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     from recbole_llmdistill.cli.options import from_arguments
     from recbole_llmdistill.profiles.encoders.choice import EncoderOptions
     from recbole_llmdistill.profiles.encoding import encode_profiles
-    from recbole_llmdistill.profiles.texts import find_profile_texts, read_profile_texts
-    from recbole_llmdistill.resources import properties
+    from recbole_llmdistill.profiles.texts import read_profile_texts
 
     options = from_arguments(EncoderOptions, arguments)
     leave_to_recbole(settings)
     config = build_config("SASRecDistill", arguments.dataset)
-    source = arguments.profiles or properties("profiles", arguments.dataset)
-    profiles = read_profile_texts(find_profile_texts(source))
+    profiles = read_profile_texts(_find_profiles(arguments.profiles, arguments.dataset))
     if profiles.empty:
         print(
             f"warning: {profiles.path}: {len(profiles.empty)} users have an empty text (the first is "
@@ -88,8 +87,26 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
         print(f"{summary.long_texts} of {summary.texts} texts were {done} {summary.settings['token_limit']} tokens")
     if prefix := summary.settings.get("prefix"):
         print(f"prefix of every text: {prefix!r}")
+    if summary.problem:
+        print(f"warning: {summary.files[0]}: {summary.problem}; see `llmdistill inspect`", file=sys.stderr)
     report_files(arguments.dataset, summary.files, summary.shape, summary.has_manifest, profiles.path.parent)
     return 0
+
+
+def _find_profiles(given: Path | None, dataset: str) -> Path:
+    """The file of the profiles: what was given, else what this package ships."""
+    from recbole_llmdistill.profiles.texts import TEXTS, find_profile_texts
+    from recbole_llmdistill.resources import properties
+
+    if given is not None:
+        return find_profile_texts(given)
+    shipped = properties("profiles", dataset, TEXTS)
+    if not shipped.is_file():
+        raise InputError(
+            f"no profiles of the data set {dataset!r} ship with this package; give yours by --profiles=FOLDER, the "
+            f"folder that `llmdistill generate --dataset={dataset} --out=FOLDER` writes"
+        )
+    return shipped
 
 
 def report_files(

@@ -1,6 +1,7 @@
 """``llmdistill import``: bring in vectors that somebody else made."""
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def add_parser(commands) -> None:
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Import, and print what was written."""
-    from recbole_llmdistill.profiles.importing import import_vectors, read_vectors
+    from recbole_llmdistill.profiles.importing import check_content, import_vectors, read_vectors
     from recbole_llmdistill.profiles.manifest import check_output_folder
 
     leave_to_recbole(settings)
@@ -42,8 +43,13 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     except OSError as error:
         raise InputError(f"--out={arguments.out}: cannot be made ({error.strerror})") from error
     with tempfile.TemporaryDirectory(prefix=".import-", dir=arguments.out) as scratch:
-        table = read_vectors(arguments.file, Path(scratch), arguments.user_column, arguments.vector_column)
+        table = read_vectors(arguments.file, Path(scratch), arguments.user_column, arguments.vector_column, _tell)
         check_known_users(config, table.user_tokens.tolist(), arguments.file)
+        check_content(table, _tell)
         summary = import_vectors(table, arguments.dataset, arguments.out, text=arguments.text)
     report_files(arguments.dataset, summary.files, summary.shape, summary.has_manifest, arguments.file.parent)
     return 0
+
+
+def _tell(sentence: str) -> None:
+    print(f"note: {sentence}", file=sys.stderr)

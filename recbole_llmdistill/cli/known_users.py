@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+from recbole_llmdistill.data.user_names import differently_written
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.atomic_files import AtomicFile
 
@@ -18,15 +19,18 @@ def check_known_users(config, users: Collection[str], source: Path) -> None:
         source: that file, for the message.
 
     Raises:
-        InputError: the data set knows none of them.
+        InputError: the data set knows none of them, or knows some by another spelling.
     """
     name = config["dataset"]
-    files = sorted(Path(config["data_path"]).glob(f"{name}*.inter"))
+    folder = Path(config["data_path"])
+    files = sorted({*folder.glob(f"{name}.inter"), *folder.glob(f"{name}.*.inter")})
     if not files:
         print(f"note: no {name}.inter in {config['data_path']}, so users are not compared with the data set's")
         return
     known = set().union(*(_users(file, config) for file in files))
     unknown = [user for user in users if user not in known]
+    if hint := differently_written(unknown, known.difference(users)):
+        raise InputError(f"{source}: {hint}")
     if len(unknown) == len(users):
         raise InputError(
             f"{source}: none of its {len(users)} users (the first is {unknown[0]!r}) is in {files[0]}; give the data "
@@ -44,7 +48,10 @@ def _users(path: Path, config) -> set[str]:
     file = replace(AtomicFile.of(config, "inter"), path=path)
     try:
         with open(path, encoding=file.encoding) as lines:
-            fields = [field.split(":")[0] for field in lines.readline().rstrip("\r\n").split(file.separator)]
+            header = lines.readline().lstrip("\ufeff").rstrip("\r\n")
+        fields = [field.split(":")[0] for field in header.split(file.separator)]
+        if config["USER_ID_FIELD"] not in fields:
+            raise ValueError(f"its columns are {', '.join(fields)[:300]}")
         column = file.table([fields.index(config["USER_ID_FIELD"])])
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: its column {config['USER_ID_FIELD']} cannot be read ({error})") from error

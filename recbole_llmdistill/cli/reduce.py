@@ -1,6 +1,7 @@
 """``llmdistill reduce``: shorten vectors, and say what was kept of the neighbourhoods between users."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from recbole_llmdistill.cli.encode import report_files
@@ -51,6 +52,8 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
         raise InputError(f"--vectors={arguments.vectors} holds no vectors of the data set {arguments.dataset!r}")
     table = read_profile_file(path)
     summary = reduce_vectors(table, options, arguments.dataset, arguments.out, text=arguments.text, show_progress=True)
+    if summary.problem:
+        print(f"warning: {path}: {summary.problem}", file=sys.stderr)
     print(f"{path}: {table.vectors.shape[-1]} values a vector, now {summary.shape[-1]} by {options.method}")
     if summary.quality:
         kept = summary.quality

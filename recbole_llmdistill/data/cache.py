@@ -71,9 +71,11 @@ class DataCache:
             return None
         try:
             with np.load(self.file, allow_pickle=False) as archive:
+                if any(member.compress_type != zipfile.ZIP_STORED for member in archive.zip.infolist()):
+                    raise ValueError("it is compressed, and a small one could unpack to more than the memory")
                 state = _unpack(archive, self.digest)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-            getLogger().warning(f"{self.file} is left aside and made anew: it is no data cache of this run ({error})")
+        except Exception as error:  # damaged bytes make zipfile, zlib and NumPy raise nine kinds; none may stop a run
+            getLogger().warning(f"{self.file} is left aside and made anew: it is no data cache of this run ({error!r})")
             return None
         getLogger().info(f"Data set read from {self.file}, made of the same files and settings")
         return state

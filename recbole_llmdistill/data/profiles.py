@@ -10,8 +10,9 @@ import torch
 
 from recbole_llmdistill.data.dataset import DistillationDataset
 from recbole_llmdistill.data.profile_lookup import find_profile_file
+from recbole_llmdistill.data.user_names import differently_written
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import MANIFEST, ProfileTable, read_profile_file
+from recbole_llmdistill.profile_file import MANIFEST, ProfileTable, examine, read_profile_file
 from recbole_llmdistill.settings import DistillationSettings
 
 
@@ -64,11 +65,13 @@ def load_user_profiles(training_part: DistillationDataset, settings: Distillatio
         settings: the run's settings; ``profile_*`` are used.
 
     Raises:
-        InputError: no file, an unusable file, profiles of another split, or too few training users covered.
+        InputError: no file, an unusable file, profiles of another split, too few training users covered, or vectors
+            that tell no user from another.
     """
     path = find_profile_file(training_part.config)
     check_split(path, training_part, settings.profile_split_check)
     profiles = align(read_profile_file(path), training_part, settings.profile_min_coverage)
+    check_content(path, profiles)
     if settings.profile_control == "shuffled":
         profiles = profiles.shuffled(training_part.config["seed"])
     elif settings.profile_control == "random":
@@ -90,6 +93,9 @@ def align(table: ProfileTable, training_part: DistillationDataset, min_coverage:
     training_users = training_part.inter_feat[training_part.uid_field].unique()
     covered = int(present[training_users].any(dim=1).sum())
     unknown = int((~known).sum())
+    others = token2id.keys() - set(table.user_tokens[known].tolist()) if unknown else set()
+    if hint := differently_written(table.user_tokens[~known].tolist(), others):
+        getLogger().warning(f"{table.path}: {hint}")
     getLogger().info(
         f"Profiles: {table.path} ({n_profiles} a user, {dimension} dimensions) cover {covered} of "
         f"{len(training_users)} training users"
@@ -105,6 +111,22 @@ def align(table: ProfileTable, training_part: DistillationDataset, min_coverage:
     return UserProfiles(vectors, present)
 
 
+def check_content(path: Path, profiles: UserProfiles) -> None:
+    """Refuse vectors from which nothing can be distilled, warn of those that tell few users from others.
+
+    Raises:
+        InputError: all users of this data set have the same vector, or the values are too great or too small.
+    """
+    content = examine(profiles.vectors.numpy(), profiles.present.numpy())
+    if content.useless:
+        raise InputError(
+            f"{path}: {content.problem}; there is nothing to distil: encode the profiles anew, or train without them "
+            "by distill_alpha=0"
+        )
+    if content.problem:
+        getLogger().warning(f"{path}: {content.problem}: there is little to distil; see `llmdistill inspect`")
+
+
 def check_split(path: Path, training_part: DistillationDataset, mode: str) -> None:
     """Compare the fingerprint in the manifest beside ``path`` with that of the split (``mode``: error, warn, off)."""
     if mode == "off":
@@ -118,7 +140,7 @@ def check_split(path: Path, training_part: DistillationDataset, mode: str) -> No
         return
     try:
         written_from = json.loads(manifest.read_text(encoding="utf-8"))["training_fingerprint"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise InputError(f"{manifest}: no training_fingerprint can be read from it ({error!r})") from error
     here = training_part.training_fingerprint()
     if written_from == here:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profile_file.binary import BINARY_SUFFIX, read_binary, write_binary, write_binary_in_chunks
+from recbole_llmdistill.profile_file.content import Content, examine
 from recbole_llmdistill.profile_file.table import ProfileTable
-from recbole_llmdistill.profile_file.text import TEXT_SUFFIX, read_text, write_text
+from recbole_llmdistill.profile_file.text import TEXT_SUFFIX, check_tokens, read_text, write_text
 
 MANIFEST = "manifest.json"
 
@@ -18,7 +19,10 @@ __all__ = [
     "BINARY_SUFFIX",
     "MANIFEST",
     "TEXT_SUFFIX",
+    "Content",
     "ProfileTable",
+    "check_tokens",
+    "examine",
     "newest_twin",
     "read_profile_file",
     "write_binary",

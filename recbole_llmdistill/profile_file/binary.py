@@ -2,12 +2,15 @@
 
 Members: ``user_id`` (strings, ``[users]``), ``user_emb`` (float32, ``[users, D]`` or ``[users, K, D]``) and, where
 users lack some of their profiles, ``has_profile`` (bool, ``[users, K]``). We write them uncompressed, with the vectors
-on a 64-byte border of the file, and map them from there: reading copies nothing, and processes share the pages.
-Archives of ``np.savez`` and ``np.savez_compressed`` are read into memory. Nothing is ever unpickled.
+on a 64-byte border of the file, and map them from there: reading copies nothing, and processes share the pages. The
+archive's own checksum (CRC-32) of the mapped bytes is compared at every start, which takes about half a second for
+1,000,000 users of 128 dimensions. Archives of ``np.savez`` and ``np.savez_compressed`` are read as well. Nothing is
+ever unpickled.
 """
 
-import os
+import math
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import numpy as np
 
 from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profile_file.numbers import describe_type, to_float32
 from recbole_llmdistill.profile_file.table import ProfileTable, row_chunks
 
 BINARY_SUFFIX = ".useremb.npz"
@@ -22,6 +26,7 @@ BINARY_SUFFIX = ".useremb.npz"
 _ALIGNMENT = 64
 _LOCAL_HEADER = 30  # bytes of a member's local header before its name and extra field
 _ZIP64_EXTRA = 20  # bytes that zipfile adds to the extra field where a member may exceed 4 GiB
+_MOST_UNPACKED, _MOST_RATIO = 2**30, 200  # bytes; beyond both, a compressed array is a trap and not vectors
 _PADDING_ID = b"\x35\xd9"  # the extra field that Android's zipalign pads with
 
 
@@ -81,44 +86,113 @@ def _write_member(
 
 
 def read_binary(path: Path) -> ProfileTable:
-    """Read the binary twin.
+    """Read the binary twin. Every byte that is used is compared with the archive's checksums.
 
     Raises:
-        InputError: no archive, a half-written one, or members of the wrong names or shapes.
+        InputError: no archive, a half-written or damaged one, or members of the wrong names, types or shapes.
     """
+    arrays = read_arrays(path, {"user_id": "iuUS", "user_emb": "fiu"}, {"has_profile": "biu"})
+    return table_of_arrays(path, arrays["user_id"], arrays["user_emb"], arrays.get("has_profile"))
+
+
+def table_of_arrays(
+    path: Path, users: np.ndarray, vectors: np.ndarray, present: np.ndarray | None = None
+) -> ProfileTable:
+    """The table of ``users [users]``, ``vectors [users, D]`` or ``[users, K, D]`` and ``present [users, K]``.
+
+    Raises:
+        InputError: other shapes, numbers that float32 does not hold, or users that are no text in UTF-8.
+    """
+    if vectors.ndim == 2:
+        vectors = vectors[:, None, :]
+    if vectors.ndim != 3 or users.shape != vectors.shape[:1]:
+        raise InputError(
+            f"{path}: the users have shape {users.shape} and the vectors {vectors.shape}; expected [users] and "
+            "[users, D] or [users, K, D]"
+        )
+    if present is not None and present.shape != vectors.shape[:2]:
+        raise InputError(f"{path}: has_profile has shape {present.shape}; expected {vectors.shape[:2]}")
+    vectors = to_float32(vectors, lambda row: f"{path}, user number {row + 1}")
+    if present is None:
+        present = np.ones(vectors.shape[:2], dtype=bool)
+    elif vectors[~(present := present.astype(bool))].any():  # another writer's; ours leaves zeros there
+        vectors = np.where(present[..., None], vectors, np.float32(0))
+    return ProfileTable(path, _as_tokens(path, users), vectors, present)
+
+
+def _as_tokens(path: Path, users: np.ndarray) -> np.ndarray:
+    try:
+        tokens = np.char.decode(users, "utf-8") if users.dtype.kind == "S" else users.astype(str)
+        tokens.tolist()  # fails for numbers that are no characters
+    except ValueError as error:
+        raise InputError(f"{path}: its users are no text in UTF-8 ({error})") from error
+    return tokens
+
+
+def read_arrays(path: Path, needed: dict[str, str], further: dict[str, str]) -> dict[str, np.ndarray]:
+    """Arrays of an ``npz`` archive: float32 ones that lie uncompressed in it are mapped, others are read.
+
+    Args:
+        path: the archive.
+        needed: name -> kinds of NumPy types that are allowed (``iuUS``, for instance).
+        further: the same of arrays that may be missing, and then are in the result.
+
+    Raises:
+        InputError: an array is missing or of another type, or the archive is damaged.
+    """
+    allowed = needed | further
     try:
         if not zipfile.is_zipfile(path):
             raise zipfile.BadZipFile(_what_it_is(path))
-        with np.load(path, allow_pickle=False) as archive:
-            missing = {"user_id", "user_emb"} - set(archive.files)
-            if missing:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            if missing := [name for name in needed if name not in names]:
                 raise InputError(
-                    f"{path}: lacks {', '.join(sorted(missing))} (found: {', '.join(archive.files) or 'nothing'}); "
-                    "it needs user_id [users] and user_emb [users, D] or [users, K, D]"
+                    f"{path}: lacks {', '.join(sorted(missing))} (found: {', '.join(names) or 'nothing'}); it needs "
+                    "user_id [users] and user_emb [users, D] or [users, K, D]; others are named to `llmdistill import`"
                 )
-            tokens = archive["user_id"].astype(str)
-            vectors = _map_member(path, archive.zip, "user_emb.npy")
-            if vectors is None:
-                vectors = archive["user_emb"].astype(np.float32, copy=False)
-            present = archive["has_profile"].astype(bool) if "has_profile" in archive.files else None
-    except (zipfile.BadZipFile, EOFError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not a readable .npz archive, or a half-written one ({error})") from error
-    if vectors.ndim == 2:
-        vectors = vectors[:, None, :]
-    if vectors.ndim != 3 or len(vectors) != len(tokens) or tokens.ndim != 1:
-        raise InputError(
-            f"{path}: user_id has shape {tokens.shape} and user_emb {vectors.shape}; expected [users] and "
-            "[users, D] or [users, K, D]"
-        )
-    if present is None:
-        present = np.ones(vectors.shape[:2], dtype=bool)
-    elif present.shape != vectors.shape[:2]:
-        raise InputError(f"{path}: has_profile has shape {present.shape}; expected {vectors.shape[:2]}")
-    elif vectors[~present].any():  # another writer's; ours leaves zeros there
-        vectors = np.where(present[..., None], vectors, np.float32(0))
-    return ProfileTable(path, tokens, vectors, present)
+            if len(set(names)) < len(names):
+                raise zipfile.BadZipFile("it holds an array twice")
+            for member in archive.infolist():
+                archive.open(member).close()  # fails where the directory names a member otherwise than itself
+            return {name: _read_member(path, archive, name, allowed[name]) for name in allowed if name in names}
+    except (InputError, OSError):
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy raise nine kinds of errors about damaged bytes
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: not a readable .npz archive, or a half-written one ({reason})") from error
+
+
+def _read_member(path: Path, archive: zipfile.ZipFile, name: str, kinds: str) -> np.ndarray:
+    """One array, whose declared size is that of its bytes before any memory is asked for."""
+    member = archive.getinfo(f"{name}.npy")
+    if member.file_size > _MOST_UNPACKED and member.file_size > _MOST_RATIO * member.compress_size:
+        raise zipfile.BadZipFile(f"{name} claims to unpack {member.compress_size} bytes to {member.file_size}")
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        if version not in ((1, 0), (2, 0)):
+            raise zipfile.BadZipFile(f"{name} is of the unknown .npy version {version}")
+        shape, fortran_order, dtype = read_header(file)
+        if dtype.hasobject:
+            raise zipfile.BadZipFile(f"{name} holds Python objects, which are never unpickled")
+        if dtype.kind not in kinds:
+            raise InputError(f"{path}: {name} holds {describe_type(dtype)}; expected {_expected(kinds)}")
+        length = math.prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0 or file.tell() + length != member.file_size:
+            raise zipfile.BadZipFile(f"{name} declares {shape} values of {dtype}, which its bytes are not")
+        order = "F" if fortran_order else "C"
+        start = _start_of_member(path, member)
+        offset = start + file.tell()
+        if member.compress_type == zipfile.ZIP_STORED and dtype == np.dtype("<f4") and length and offset % 4 == 0:
+            if zlib.crc32(_mapped(path, start, member.file_size)) != member.CRC:
+                raise zipfile.BadZipFile(f"{name} is not what was written: its checksum differs")
+            return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape, order=order).view(np.ndarray)
+        return np.frombuffer(file.read(), dtype=dtype).reshape(shape, order=order)  # zipfile compares the checksum
+
+
+def _expected(kinds: str) -> str:
+    return {"iuUS": "strings or whole numbers", "fiu": "real numbers", "biu": "true and false"}[kinds]
 
 
 def _what_it_is(path: Path) -> str:
@@ -132,24 +206,16 @@ def _what_it_is(path: Path) -> str:
     return f"it begins with {start!r}" if start else "it is empty"
 
 
-def _map_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray | None:
-    """The array of a stored float32 member, mapped from the file; None where it cannot be."""
-    member = archive.getinfo(name)
-    if member.compress_type != zipfile.ZIP_STORED:
-        return None
+def _start_of_member(path: Path, member: zipfile.ZipInfo) -> int:
+    """Where in the file a member's bytes begin."""
     with open(path, "rb") as file:
         file.seek(member.header_offset)
         header = file.read(_LOCAL_HEADER)
-        name_and_extra = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-        file.seek(name_and_extra, os.SEEK_CUR)
-        if np.lib.format.read_magic(file) != (1, 0):
-            return None
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-        offset = file.tell()
-        length = int(np.prod(shape)) * dtype.itemsize
-        end = member.header_offset + _LOCAL_HEADER + name_and_extra + member.file_size
-        if fortran_order or dtype != np.dtype("<f4") or offset % dtype.itemsize or length == 0:
-            return None
-        if offset + length != end or end > os.fstat(file.fileno()).st_size:
-            raise zipfile.BadZipFile(f"{name} ends too early")
-    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape).view(np.ndarray)
+    lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+    return member.header_offset + _LOCAL_HEADER + lengths
+
+
+def _mapped(path: Path, start: int, length: int) -> np.ndarray:
+    if start + length > path.stat().st_size:
+        raise zipfile.BadZipFile("it ends too early")
+    return np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=(length,))

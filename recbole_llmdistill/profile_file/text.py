@@ -4,6 +4,7 @@ A header ``uid:token<TAB>user_emb:float_seq`` and one line a user; several ``flo
 user, an empty cell is a profile that this user lacks.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import numpy as np
 
 from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profile_file.numbers import to_float32
 from recbole_llmdistill.profile_file.table import ProfileTable, row_chunks
 
 TEXT_SUFFIX = ".useremb"
+
+_MOST_UNFILLED, _MOST_RATIO = 2**30, 20  # bytes; a table beyond both is a mistake and not a sparse file
 
 
 def write_text(path: Path, user_tokens: Sequence[str], vectors: np.ndarray, present: np.ndarray | None = None) -> None:
@@ -32,9 +36,7 @@ def write_text(path: Path, user_tokens: Sequence[str], vectors: np.ndarray, pres
 
     columns = vectors.shape[1] if vectors.ndim == 3 else 1
     names = ["user_emb"] if columns == 1 else [f"user_emb_{number}" for number in range(1, columns + 1)]
-    for token in user_tokens:
-        if any(mark in token for mark in "\t\n\r"):
-            raise InputError(f"user {token!r} holds a tab or a line break, which a text file of vectors cannot hold")
+    check_tokens(user_tokens)
     with written_atomically(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write("\t".join(["uid:token", *(f"{name}:float_seq" for name in names)]) + "\n")
         for rows in row_chunks(vectors):
@@ -49,21 +51,35 @@ def write_text(path: Path, user_tokens: Sequence[str], vectors: np.ndarray, pres
                 file.write("\t".join([token, *cells[number * columns : (number + 1) * columns]]) + "\n")
 
 
+def check_tokens(user_tokens: Sequence[str]) -> None:
+    """Refuse users that a text file cannot hold.
+
+    Raises:
+        InputError: a user's name holds a tab or a line break.
+    """
+    for token in user_tokens:
+        if any(mark in token for mark in "\t\n\r"):
+            raise InputError(
+                f"user {str(token)!r} holds a tab or a line break, which a text file of vectors cannot hold; give "
+                "--no-text"
+            )
+
+
 def read_text(path: Path) -> ProfileTable:
     """Read the text format.
 
     Raises:
         InputError: a wrong header, or a line with other columns, values or dimensions; names the line.
     """
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8-sig") as file:
         header = file.readline().rstrip("\r\n")
-        columns = [field.rpartition(":") for field in header.split("\t")]
-        types = [kind for _, _, kind in columns]
+        types = [field.rpartition(":")[2] for field in header.split("\t")]
         if not header:
             raise InputError(f"{path}: the file is empty; make it anew or set distill_alpha=0")
         if len(types) < 2 or types[0] != "token" or set(types[1:]) != {"float_seq"}:
+            shown = header if len(header) <= 200 else header[:197] + "..."
             raise InputError(
-                f"{path}, line 1: the header is {header!r}; expected 'uid:token<TAB>user_emb:float_seq' "
+                f"{path}, line 1: the header is {shown!r}; expected 'uid:token<TAB>user_emb:float_seq' "
                 "(more float_seq columns for several profiles a user)"
             )
         tokens, rows, dimension = [], [], None
@@ -71,10 +87,7 @@ def read_text(path: Path) -> ProfileTable:
             cells = line.rstrip("\r\n").split("\t")
             if len(cells) != len(types):
                 raise InputError(f"{path}, line {number}: {len(cells)} columns, the header has {len(types)}")
-            try:
-                vectors = [np.array(cell.split(), dtype=np.float32) for cell in cells[1:]]
-            except ValueError as error:
-                raise InputError(f"{path}, line {number}: {error}; user_emb is numbers separated by spaces") from error
+            vectors = [_numbers(cell, path, number) for cell in cells[1:]]
             for vector in vectors:
                 if len(vector) and dimension is None:
                     dimension, dimension_line = len(vector), number
@@ -85,9 +98,28 @@ def read_text(path: Path) -> ProfileTable:
                     )
             tokens.append(cells[0])
             rows.append(vectors)
+    return _as_table(path, tokens, rows, (len(rows), len(types) - 1, dimension or 0))
+
+
+def _numbers(cell: str, path: Path, line: int) -> np.ndarray:
+    try:
+        values = np.array(cell.split(), dtype=np.float64)
+    except ValueError as error:
+        reason = str(error) if len(cell) < 200 else f"not all of {cell[:60]!r}... are numbers"
+        raise InputError(f"{path}, line {line}: {reason}; user_emb is numbers separated by spaces") from error
+    return to_float32(values, lambda _: f"{path}, line {line}")
+
+
+def _as_table(path: Path, tokens: list[str], rows: list, shape: tuple[int, int, int]) -> ProfileTable:
+    needed, size = math.prod(shape) * 4, path.stat().st_size
+    if needed > _MOST_UNFILLED and needed > _MOST_RATIO * size:  # a full file has two bytes a value or more
+        raise InputError(
+            f"{path}: {shape[0]} users with {shape[1]} profiles of {shape[2]} values would be {needed} bytes, nearly "
+            "all of them absent; write fewer columns"
+        )
     present = np.array([[len(vector) > 0 for vector in vectors] for vectors in rows], dtype=bool)
-    table = np.zeros((len(rows), len(types) - 1, dimension or 0), dtype=np.float32)
+    table = np.zeros(shape, dtype=np.float32)
     for row, vectors in zip(table, rows, strict=True):
         for slot, vector in zip(row, vectors, strict=True):
             slot[: len(vector)] = vector
-    return ProfileTable(path, np.array(tokens, dtype=str), table, present.reshape(len(rows), len(types) - 1))
+    return ProfileTable(path, np.array(tokens, dtype=str), table, present.reshape(shape[:2]))

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profile_file import examine, read_profile_file
 from recbole_llmdistill.profile_file.table import CHUNK_BYTES
 from recbole_llmdistill.profiles.encoders.choice import EncoderOptions, build_encoder
 from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts, TextEncoder
@@ -32,6 +33,7 @@ class EncodingSummary:
         long_texts: texts of them beyond the encoder's token limit.
         settings: the encoder's settings.
         has_manifest: whether the profiles' manifest could be carried along.
+        problem: what is wrong with the vectors, in a sentence; None where nothing is.
     """
 
     files: list[Path]
@@ -41,6 +43,7 @@ class EncodingSummary:
     long_texts: int
     settings: dict
     has_manifest: bool
+    problem: str | None
 
 
 def encode_profiles(
@@ -105,7 +108,9 @@ def encode_profiles(
     record = settings | {"texts": len(order), "long_texts": partial.long_texts, "views": list(profiles.views)}
     has_manifest = carry_manifest(profiles.path.parent, folder, dataset, encoder=record)
     partial.remove()
-    return EncodingSummary(files, shape, len(order), resumed, partial.long_texts, settings, has_manifest)
+    table = read_profile_file(files[0])
+    problem = examine(table.vectors, table.present).problem
+    return EncodingSummary(files, shape, len(order), resumed, partial.long_texts, settings, has_manifest, problem)
 
 
 def _encode_batches(

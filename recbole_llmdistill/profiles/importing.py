@@ -1,15 +1,18 @@
 """``llmdistill import``: bring vectors that somebody else made into the form that training reads."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from logging import getLogger
 from pathlib import Path
 
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import ProfileTable, read_profile_file
+from recbole_llmdistill.profile_file import ProfileTable, examine, read_profile_file
+from recbole_llmdistill.profile_file.binary import read_arrays, table_of_arrays
 from recbole_llmdistill.profile_file.table import row_chunks
+from recbole_llmdistill.profiles.importers.columns import Tell, check_values
 from recbole_llmdistill.profiles.importers.csv_file import read_csv
 from recbole_llmdistill.profiles.importers.json_file import read_json
 from recbole_llmdistill.profiles.importers.parquet import read_parquet
@@ -17,6 +20,7 @@ from recbole_llmdistill.profiles.importers.piece import Piece
 from recbole_llmdistill.profiles.manifest import carry_manifest, check_output_folder
 from recbole_llmdistill.profiles.vector_output import write_vectors
 
+_LOG = getLogger(__name__)
 SUFFIXES = (".npz", ".useremb", ".parquet", ".json", ".csv", ".tsv")
 
 
@@ -35,7 +39,13 @@ class ImportSummary:
     has_manifest: bool
 
 
-def read_vectors(path: Path, scratch: Path, user_column: str | None, vector_column: str | None) -> ProfileTable:
+def read_vectors(
+    path: Path,
+    scratch: Path,
+    user_column: str | None,
+    vector_column: str | None,
+    tell: Tell = _LOG.warning,
+) -> ProfileTable:
     """Vectors of any format that we read, checked; large ones lie in ``scratch``, not in memory.
 
     Args:
@@ -43,6 +53,7 @@ def read_vectors(path: Path, scratch: Path, user_column: str | None, vector_colu
         scratch: folder for the vectors, to be kept as long as the table is used.
         user_column: column (npz: array) of the user tokens; None: ``user_id``, ``uid``, ``user``, else the first.
         vector_column: column (npz: array) of the vectors; None: found by type.
+        tell: takes a sentence on columns that are left out.
 
     Raises:
         InputError: the format is not known, or the file is missing or broken.
@@ -52,17 +63,46 @@ def read_vectors(path: Path, scratch: Path, user_column: str | None, vector_colu
         raise InputError(f"{path}: vectors are imported from {', '.join(SUFFIXES)} files, told by their suffix")
     if suffix in (".json", ".useremb") and (user_column or vector_column):
         raise InputError(f"{path}: --user-column and --vector-column mean nothing in a {suffix} file; leave them out")
+    return _read(path, suffix, scratch, user_column, vector_column, tell)
+
+
+def check_content(table: ProfileTable, tell: Tell) -> None:
+    """Refuse vectors that tell no user from another; tell of those that tell few.
+
+    Raises:
+        InputError: nothing can be learnt from them.
+    """
+    content = examine(table.vectors, table.present)
+    if content.useless:
+        raise InputError(f"{table.path}: {content.problem}; nothing could be learnt from them")
+    if content.problem:
+        tell(f"{table.path}: {content.problem}")
+
+
+def _read(
+    path: Path, suffix: str, scratch: Path, user_column: str | None, vector_column: str | None, tell: Tell
+) -> ProfileTable:
     if suffix == ".npz" and (user_column or vector_column):
-        return _read_named_arrays(path, user_column or "user_id", vector_column or "user_emb")
+        users, vectors = user_column or "user_id", vector_column or "user_emb"
+        arrays = read_arrays(path, {users: "iuUS", vectors: "fiu"}, {})
+        return _checked(table_of_arrays(path, arrays[users], arrays[vectors]))
     if suffix in (".npz", ".useremb"):
-        return read_profile_file(path)
+        return _checked(read_profile_file(path))
     try:
         if suffix == ".json":
             return _spool(path, read_json(path), scratch)
         read = read_parquet if suffix == ".parquet" else read_csv
-        return _spool(path, read(path, user_column, vector_column), scratch)
+        return _spool(path, read(path, user_column, vector_column, tell), scratch)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _checked(table: ProfileTable, names: Sequence[str] = ()) -> ProfileTable:
+    """The table, none of whose values numbers rows."""
+    names = names or [f"value {number} of each vector" for number in range(1, table.vectors.shape[2] + 1)]
+    if table.vectors.shape[1] == 1:
+        check_values(table.path, names, table.vectors[:, 0])
+    return table
 
 
 def import_vectors(table: ProfileTable, dataset: str, folder: Path, text: bool = True) -> ImportSummary:
@@ -78,31 +118,12 @@ def import_vectors(table: ProfileTable, dataset: str, folder: Path, text: bool =
     return ImportSummary(files, table.vectors.shape, has_manifest)
 
 
-def _read_named_arrays(path: Path, users: str, vectors: str) -> ProfileTable:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            for name in (users, vectors):
-                if name not in archive.files:
-                    raise InputError(f"{path}: no array {name!r}; it has {', '.join(archive.files)}")
-            tokens, values = archive[users], archive[vectors].astype(np.float32, copy=False)
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError, AttributeError) as error:
-        raise InputError(f"{path}: not a readable .npz archive ({error})") from error
-    values = values[:, None] if values.ndim == 2 else values
-    if values.ndim != 3 or tokens.shape != values.shape[:1] or tokens.dtype.kind not in "iuUS":
-        raise InputError(
-            f"{path}: {users} has shape {tokens.shape} and type {tokens.dtype}, {vectors} shape {values.shape}; "
-            "expected [users] strings or integers, and [users, D] or [users, K, D] numbers"
-        )
-    return ProfileTable(path, tokens.astype(str), values, np.ones(values.shape[:2], dtype=bool))
-
-
 def _spool(path: Path, pieces: Iterator[Piece], scratch: Path) -> ProfileTable:
     """One table of all pieces, its vectors in a file in ``scratch``."""
     tokens: list[str] = []
     present = []
     shape: tuple[int, int] | None = None
+    names: Sequence[str] = ()
     with tempfile.NamedTemporaryFile(dir=scratch, suffix=".f32", delete=False) as file:
         for piece in pieces:
             shape = shape or piece.vectors.shape[1:]
@@ -114,7 +135,8 @@ def _spool(path: Path, pieces: Iterator[Piece], scratch: Path) -> ProfileTable:
             file.write(np.ascontiguousarray(piece.vectors, dtype="<f4"))
             tokens += piece.user_tokens
             present.append(piece.has_profile)
+            names = [f"column {name}" for name in piece.names]
     if not tokens or not shape[1]:
         raise InputError(f"{path}: no vectors in this file")
     vectors = np.memmap(file.name, dtype="<f4", mode="r", shape=(len(tokens), *shape))
-    return ProfileTable(path, np.array(tokens, dtype=str), vectors, np.concatenate(present))
+    return _checked(ProfileTable(path, np.array(tokens, dtype=str), vectors, np.concatenate(present)), names)

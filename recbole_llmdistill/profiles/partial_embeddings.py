@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
 
+from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
 
@@ -14,7 +16,7 @@ class PartialEmbeddings:
     """A folder with the vectors of all texts, filled batch by batch in any order.
 
     ``vectors.f32`` holds ``[texts, D]`` float32; ``batches.jsonl`` has a line a finished batch, appended after its
-    vectors, so that a line vouches for them.
+    vectors, so that a line with their checksum vouches for them.
 
     Args:
         folder: made if it does not exist; what is in it is continued.
@@ -31,20 +33,33 @@ class PartialEmbeddings:
         self._read_log()
 
     def _read_log(self) -> None:
-        written = self._vectors.stat().st_size if self._vectors.exists() else 0
-        whole = 0
-        for line in self._log.read_bytes().splitlines(keepends=True) if self._log.exists() else []:
-            if not line.endswith(b"\n"):  # cut by a kill
-                break
+        """Take over the batches whose vectors are what was written; the log keeps no others."""
+        lines = self._log.read_bytes().splitlines(keepends=True) if self._log.exists() else []
+        kept = [line for line in lines if self._take_over(line)]
+        if kept != lines:
+            with written_atomically(self._log) as temporary:
+                temporary.write_bytes(b"".join(kept))
+
+    def _take_over(self, line: bytes) -> bool:
+        try:
             record = json.loads(line)
-            if self.rows(record["batch"]).stop * record["dimensions"] * 4 > written:
-                break
-            self.dimensions = record["dimensions"]
-            self.long_texts_of[record["batch"]] = record["long_texts"]
-            whole += len(line)
-        if self._log.exists():
-            with open(self._log, "r+b") as file:
-                file.truncate(whole)
+            batch, dimensions, long_texts = (int(record[key]) for key in ("batch", "dimensions", "long_texts"))
+            checksum = record.get("crc32")  # versions before this one wrote none
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError):  # cut by a kill
+            return False
+        rows = self.rows(batch)
+        if batch < 0 or rows.start >= rows.stop or dimensions < 1 or self.dimensions not in (None, dimensions):
+            return False
+        size = (rows.stop - rows.start) * dimensions * 4
+        if not self._vectors.exists() or self._vectors.stat().st_size < rows.stop * dimensions * 4:
+            return False
+        with open(self._vectors, "rb") as file:
+            file.seek(rows.start * dimensions * 4)
+            if checksum not in (None, zlib.crc32(file.read(size))):
+                return False
+        self.dimensions = dimensions
+        self.long_texts_of[batch] = long_texts
+        return True
 
     def rows(self, batch: int) -> slice:
         """The texts of a batch."""
@@ -74,10 +89,16 @@ class PartialEmbeddings:
         if self.dimensions not in (None, dimensions):
             raise InputError(f"the encoder gave vectors of {self.dimensions} values before and of {dimensions} now")
         self.dimensions = dimensions
+        vectors = np.ascontiguousarray(encoded.vectors, dtype="<f4")
         with open(self._vectors, "r+b" if self._vectors.exists() else "w+b") as file:
             file.seek(self.rows(batch).start * dimensions * 4)
-            file.write(np.ascontiguousarray(encoded.vectors, dtype="<f4"))
-        record = {"batch": batch, "dimensions": dimensions, "long_texts": encoded.long_texts}
+            file.write(vectors)
+        record = {
+            "batch": batch,
+            "dimensions": dimensions,
+            "long_texts": encoded.long_texts,
+            "crc32": zlib.crc32(vectors),
+        }
         with open(self._log, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         self.long_texts_of[batch] = encoded.long_texts

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import ProfileTable
+from recbole_llmdistill.profile_file import ProfileTable, examine
 from recbole_llmdistill.profile_file.table import CHUNK_BYTES
 from recbole_llmdistill.profiles.manifest import carry_manifest, check_output_folder
 from recbole_llmdistill.profiles.quality import SAMPLE, ReductionQuality, measure_quality
@@ -29,6 +29,7 @@ class ReductionSummary:
         quality: what was kept of the neighbourhoods; None where there are too few vectors.
         explained_variance: share of the variance kept, where the reduction defines it.
         has_manifest: whether the vectors' manifest could be carried along.
+        problem: what is wrong with the vectors, in a sentence; None where nothing is.
     """
 
     files: list[Path]
@@ -36,6 +37,7 @@ class ReductionSummary:
     quality: ReductionQuality | None
     explained_variance: float | None
     has_manifest: bool
+    problem: str | None
 
 
 def reduce_vectors(
@@ -57,11 +59,15 @@ def reduce_vectors(
         show_progress: show a progress bar.
 
     Raises:
-        InputError: the vectors do not allow that reduction, or the folder holds something else.
+        InputError: the vectors tell no user from another or do not allow that reduction, or the folder holds
+            something else.
     """
     check_output_folder(folder, table.path.parent, dataset)
     if folder.resolve() == table.path.parent.resolve():
         raise InputError(f"--out={folder} is the folder of the full vectors, which would be lost; choose another")
+    content = examine(table.vectors, table.present)
+    if content.useless:
+        raise InputError(f"{table.path}: {content.problem}; reducing them would keep nothing")
     reducer = build_reducer(options)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +91,7 @@ def reduce_vectors(
         raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
     settings = options.settings(reducer)
     has_manifest = carry_manifest(table.path.parent, folder, dataset, reducer=settings)
-    return ReductionSummary(files, shape, quality, reducer.explained_variance, has_manifest)
+    return ReductionSummary(files, shape, quality, reducer.explained_variance, has_manifest, content.problem)
 
 
 class _Present:

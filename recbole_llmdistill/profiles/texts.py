@@ -6,6 +6,7 @@ One: ``{"user_id": "7", "profile": "..."}``. Several, by the name of the view:
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 from recbole_llmdistill.errors import InputError
 
 TEXTS = "profiles.jsonl"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _EXPECTED = '{"user_id": "...", "profile": "..."} or {"user_id": "...", "profiles": {"VIEW": "...", ...}}'
 
 
@@ -62,7 +64,8 @@ def find_profile_texts(path: Path) -> Path:
 
 
 def read_profile_texts(path: Path) -> ProfileTexts:
-    """Read a ``profiles.jsonl``. A text of white space counts as lacking.
+    """Read a ``profiles.jsonl``. A text of white space counts as lacking; halves of surrogate pairs, as
+    an LLM's answer that was cut within an emoji leaves, become U+FFFD.
 
     Raises:
         InputError: a line is no JSON object of that form, a user stands there twice, or no user has a text.
@@ -72,7 +75,7 @@ def read_profile_texts(path: Path) -> ProfileTexts:
     texts: dict[str, int] = {}
     empty = []
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 user, profiles = _parse(path, number, line)
                 if user in rows:
@@ -105,8 +108,23 @@ def _parse(path: Path, number: int, line: str) -> tuple[str, dict[str, str]]:
         record = json.loads(line)
         user = record["user_id"]
         profiles = record["profiles"] if "profiles" in record else {"profile": record["profile"]}
-        if not isinstance(user, str) or not all(isinstance(text, str) for text in profiles.values()):
-            raise TypeError("user_id and profiles must be strings")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if (
+            not isinstance(user, str)
+            or not _is_unicode(user)
+            or not all(isinstance(text, str) for text in profiles.values())
+        ):
+            raise TypeError("user_id and profiles must be strings of Unicode text")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}, line {number}: expected {_EXPECTED} ({error!r})") from error
+    if not _is_unicode("".join(profiles.values())) or not _is_unicode("".join(profiles)):
+        profiles = {_mended(view): _mended(text) for view, text in profiles.items()}
     return user, profiles
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it has no half of a surrogate pair, which no file in UTF-8 and no encoder takes."""
+    return text.isascii() or not _SURROGATE.search(text)
+
+
+def _mended(text: str) -> str:
+    return _SURROGATE.sub("\ufffd", text)

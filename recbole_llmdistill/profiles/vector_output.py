@@ -10,6 +10,7 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profile_file import (
     BINARY_SUFFIX,
     TEXT_SUFFIX,
+    check_tokens,
     read_profile_file,
     write_binary_in_chunks,
     write_text,
@@ -38,7 +39,12 @@ def write_vectors(
 
     Returns:
         The files.
+
+    Raises:
+        InputError: they cannot be written, or a user's name cannot stand in a text file; then nothing is.
     """
+    if text:
+        check_tokens(user_tokens)
     binary, text_file = folder / (dataset + BINARY_SUFFIX), folder / (dataset + TEXT_SUFFIX)
     try:
         folder.mkdir(parents=True, exist_ok=True)

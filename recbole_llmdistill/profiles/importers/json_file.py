@@ -25,7 +25,7 @@ def read_json(path: Path) -> Iterator[Piece]:
         with open(path, "rb") as file:
             if not file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
                 raise InputError(f'{path}: expected one JSON object {{"user": [numbers], ...}}')
-            file.seek(0)
+            file.seek(3 if file.seek(0) == 0 and file.read(3) == b"\xef\xbb\xbf" else 0)
             pairs = ijson.kvitems(file, "", use_float=True)
             while part := list(islice(pairs, USERS)):
                 users, rows = [user for user, _ in part], [row for _, row in part]
@@ -37,10 +37,9 @@ def read_json(path: Path) -> Iterator[Piece]:
                 else:
                     yield one_vector_each(users, stack(rows, users, path, "user number", number))
                 number += len(part)
-    except ijson.JSONError as error:
-        raise InputError(
-            f"{path}: not readable JSON after {number - 1} users or more ({' '.join(str(error).split())})"
-        ) from error
+    except (ijson.JSONError, UnicodeDecodeError, OverflowError, RecursionError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(f"{path}: not readable JSON after {number - 1} users or more ({reason})") from error
 
 
 def _several(rows: list, users: list[str], path: Path, first: int) -> Piece:

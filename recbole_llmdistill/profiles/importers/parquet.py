@@ -6,65 +6,108 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.importers.columns import choose_user_column
-from recbole_llmdistill.profiles.importers.piece import Piece, one_vector_each, stack
+from recbole_llmdistill.profile_file.numbers import to_float32
+from recbole_llmdistill.profiles.importers.columns import Tell, choose_user_column, choose_vector_columns
+from recbole_llmdistill.profiles.importers.piece import Piece, one_vector_each
 
 ROWS = 4096
 
 
-def read_parquet(path: Path, user_column: str | None, vector_column: str | None) -> Iterator[Piece]:
+def read_parquet(path: Path, user_column: str | None, vector_column: str | None, tell: Tell) -> Iterator[Piece]:
     """Read a parquet file by row groups. A null in a list column is a profile that this user lacks.
 
     Raises:
         InputError: no parquet file, a column is missing or of another type, rows differ in length.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            user = choose_user_column(path, schema.names, user_column)
-            if not (pa.types.is_integer(kind := schema.field(user).type) or _is_string(kind)):
-                raise InputError(f"{path}: the user column {user!r} holds {kind}; expected strings or integers")
-            lists, plain = _vector_columns(path, schema, user, vector_column)
-            row = 1
-            for batch in file.iter_batches(ROWS, columns=[user, *lists, *plain]):
-                tokens = batch.column(user).cast(pa.string()).to_pylist()
-                if lists:
-                    yield _from_lists([batch.column(name) for name in lists], tokens, path, row)
-                else:
-                    columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in plain]
-                    yield one_vector_each(tokens, np.stack(columns, axis=1).astype(np.float32))
-                row += len(tokens)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError(f"{path}: not a readable parquet file ({' '.join(str(error).split())})") from error
+        yield from _read(path, user_column, vector_column, tell)
+    except (pa.ArrowException, ValueError, KeyError, IndexError, MemoryError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(f"{path}: not a readable parquet file ({reason})") from error
+
+
+def _read(path: Path, user_column: str | None, vector_column: str | None, tell: Tell) -> Iterator[Piece]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        schema = file.schema_arrow
+        if twice := [name for name in schema.names if schema.names.count(name) > 1]:
+            raise InputError(f"{path}: it has {schema.names.count(twice[0])} columns {twice[0]!r}")
+        if not schema.names:
+            raise InputError(f"{path}: it has no columns")
+        user = choose_user_column(path, {field.name: _is_string(field.type) for field in schema}, user_column)
+        if not (pa.types.is_integer(kind := schema.field(user).type) or _is_string(kind)):
+            raise InputError(f"{path}: the user column {user!r} holds {kind}; expected strings or integers")
+        lists, plain = _vector_columns(path, schema, user, vector_column, tell)
+        row = 1
+        for batch in file.iter_batches(ROWS, columns=[user, *lists, *plain]):
+            tokens = batch.column(user).cast(pa.string()).to_pylist()
+            if None in tokens:
+                raise InputError(f"{path}, row {row + tokens.index(None)}: no user in {user!r}; leave the row out")
+            if lists:
+                yield _from_lists([batch.column(name) for name in lists], tokens, path, row)
+            else:
+                yield one_vector_each(tokens, _from_columns(batch, plain, path, row), plain)
+            row += len(tokens)
+
+
+def _from_columns(batch, names: list[str], path: Path, first: int) -> np.ndarray:
+    columns = [
+        to_float32(
+            batch.column(name).to_numpy(zero_copy_only=False),
+            lambda row, name=name: f"{path}, row {first + row}, column {name}",
+        )
+        for name in names
+    ]
+    return np.stack(columns, axis=1)
 
 
 def _is_string(kind) -> bool:
     import pyarrow as pa
 
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def _vector_columns(path: Path, schema, user: str, wanted: str | None) -> tuple[list[str], list[str]]:
-    """List columns, or else the numeric columns."""
+def _is_number(kind) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
+
+
+def _vector_columns(path: Path, schema, user: str, wanted: str | None, tell: Tell) -> tuple[list[str], list[str]]:
+    """List columns, or else the numeric columns. Lists of whole numbers beside lists of fractions are no vectors."""
     import pyarrow as pa
 
     fields = [field for field in schema if field.name != user and wanted in (None, field.name)]
     lists = [
-        field.name
+        field
         for field in fields
         if pa.types.is_list(field.type) or pa.types.is_large_list(field.type) or pa.types.is_fixed_size_list(field.type)
     ]
-    numbers = [f.name for f in fields if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
-    if not lists and not numbers:
+    real = [field for field in lists if pa.types.is_floating(field.type.value_type)]
+    numbers = real or [field for field in lists if pa.types.is_integer(field.type.value_type)]
+    if lists and not numbers:
+        raise InputError(f"{path}: column {lists[0].name!r} holds {lists[0].type}; expected lists of numbers")
+    if left := [field.name for field in lists if field not in numbers]:
+        tell(f"{path}: the lists in {', '.join(left)} are no vectors and left out")
+    if lists:
+        return [field.name for field in numbers], []
+    plain = [field.name for field in fields if _is_number(field.type)]
+    plain = plain if wanted else choose_vector_columns(path, plain, tell)
+    if not plain:
         raise InputError(
             f"{path}: no column with vectors{f' named {wanted!r}' if wanted else ''} beside {user!r}; it has "
             f"{', '.join(f'{field.name} ({field.type})' for field in schema)}"
         )
-    return lists, [] if lists else numbers
+    if left := [f"{field.name} ({field.type})" for field in fields if not _is_number(field.type)]:
+        tell(f"{path}: {', '.join(left)} holds no numbers and is left out")
+    return [], plain
 
 
 def _from_lists(columns: list, tokens: list[str], path: Path, first: int) -> Piece:
@@ -75,9 +118,14 @@ def _from_lists(columns: list, tokens: list[str], path: Path, first: int) -> Pie
         held = np.flatnonzero(has_profile[:, number])
         values = column.drop_null()
         lengths = values.value_lengths().to_numpy() if len(values) else np.zeros(0, dtype=int)
-        if len(lengths) and (lengths != lengths[0]).any():  # only to say which one
-            stack(values.to_pylist(), [tokens[row] for row in held], path, "row", first)
-        flat = values.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+        if len(lengths) and (lengths != lengths[0]).any():
+            odd = int(np.argmax(lengths != lengths[0]))
+            raise InputError(
+                f"{path}, row {first + held[odd]}: the vector of user {tokens[held[odd]]!r} has {lengths[odd]} values, "
+                f"the first has {lengths[0]}; all need the same number"
+            )
+        flat = values.flatten().to_numpy(zero_copy_only=False).reshape(len(held), -1 if len(held) else 0)
+        flat = to_float32(flat, lambda row, held=held: f"{path}, row {first + held[row]}")
         parts.append((held, flat.reshape(len(held), -1) if len(held) else None))
         size = flat.size // len(held) if len(held) else size
     vectors = np.zeros((len(tokens), len(columns), size or 0), dtype=np.float32)

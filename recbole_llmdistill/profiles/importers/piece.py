@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profile_file.numbers import to_float32
 
 
 @dataclass(frozen=True)
@@ -17,16 +18,18 @@ class Piece:
         user_tokens: ``[n]`` strings.
         vectors: ``[n, K, D]`` float32, zero where ``has_profile`` is false.
         has_profile: ``[n, K]`` bool.
+        names: ``[D]`` columns that hold a value each; empty where a column holds a vector.
     """
 
     user_tokens: Sequence[str]
     vectors: np.ndarray
     has_profile: np.ndarray
+    names: Sequence[str] = ()
 
 
-def one_vector_each(user_tokens: Sequence[str], vectors: np.ndarray) -> Piece:
-    """A piece of users with one vector ``[n, D]`` each."""
-    return Piece(user_tokens, vectors.astype(np.float32, copy=False)[:, None], np.ones((len(vectors), 1), dtype=bool))
+def one_vector_each(user_tokens: Sequence[str], vectors: np.ndarray, names: Sequence[str] = ()) -> Piece:
+    """A piece of users with one vector ``[n, D]`` float32 each."""
+    return Piece(user_tokens, vectors[:, None], np.ones((len(vectors), 1), dtype=bool), names)
 
 
 def stack(
@@ -42,20 +45,26 @@ def stack(
         first: number of the first row.
 
     Raises:
-        InputError: a row is no list of numbers, or has another length than the first.
+        InputError: a row is no list of numbers, is empty, has another length than the first, or float32 cannot hold it.
     """
-    try:
-        return np.array(rows, dtype=np.float32).reshape(len(rows), len(rows[0]))
-    except (ValueError, TypeError):
-        pass
     for number, (row, user) in enumerate(zip(rows, user_tokens, strict=True), start=first):
-        try:
-            length = len(np.array(row, dtype=np.float32).reshape(-1)) if row is not None else 0
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{path}, {place} {number}: the vector of user {user!r} is no list of numbers") from error
-        if length != len(rows[0]):
+        if not isinstance(row, (list, tuple)) or not set(map(type, row)) <= {int, float}:
+            raise InputError(f"{path}, {place} {number}: the vector of user {user!r} is no list of numbers")
+        if not row:
+            raise InputError(f"{path}, {place} {number}: the vector of user {user!r} is empty")
+        if len(row) != len(rows[0]):
             raise InputError(
-                f"{path}, {place} {number}: the vector of user {user!r} has {length} values, the first has "
+                f"{path}, {place} {number}: the vector of user {user!r} has {len(row)} values, the first has "
                 f"{len(rows[0])}; all need the same number"
             )
-    raise InputError(f"{path}: its vectors are no lists of numbers")
+    try:
+        values = np.array(rows)
+    except OverflowError:  # a whole number of hundreds of digits among fractions
+        values = np.array(rows, dtype=object)
+    if values.dtype.kind not in "fiu":  # whole numbers of twenty digits and more
+        row = next(number for number, row in enumerate(rows) if any(abs(value) >= 2**63 for value in row))
+        raise InputError(
+            f"{path}, {place} {first + row}: the vector of user {user_tokens[row]!r} holds whole numbers beyond those "
+            "of float32"
+        )
+    return to_float32(values, lambda row: f"{path}, {place} {first + row}")
