@@ -9,6 +9,7 @@ ever unpickled.
 """
 
 import math
+import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,7 @@ BINARY_SUFFIX = ".useremb.npz"
 
 _ALIGNMENT = 64
 _LOCAL_HEADER = 30  # bytes of a member's local header before its name and extra field
+_END_OF_DIRECTORY = 22  # bytes of the record that ends an archive, before its comment
 _ZIP64_EXTRA = 20  # bytes that zipfile adds to the extra field where a member may exceed 4 GiB
 _MOST_UNPACKED, _MOST_RATIO = 2**30, 200  # bytes; beyond both, a compressed array is a trap and not vectors
 _PADDING_ID = b"\x35\xd9"  # the extra field that Android's zipalign pads with
@@ -151,8 +153,8 @@ def read_arrays(path: Path, needed: dict[str, str], further: dict[str, str]) -> 
                     f"{path}: lacks {', '.join(sorted(missing))} (found: {', '.join(names) or 'nothing'}); it needs "
                     "user_id [users] and user_emb [users, D] or [users, K, D]; others are named to `llmdistill import`"
                 )
-            if len(set(names)) < len(names):
-                raise zipfile.BadZipFile("it holds an array twice")
+            if len(set(names)) < len(names) or _declared_members(path, archive) != len(names) % 2**16:
+                raise zipfile.BadZipFile("its directory is damaged")
             for member in archive.infolist():
                 archive.open(member).close()  # fails where the directory names a member otherwise than itself
             return {name: _read_member(path, archive, name, allowed[name]) for name in allowed if name in names}
@@ -204,6 +206,13 @@ def _what_it_is(path: Path) -> str:
     if start == b"\x93NUMPY":
         return "it is a single .npy array"
     return f"it begins with {start!r}" if start else "it is empty"
+
+
+def _declared_members(path: Path, archive: zipfile.ZipFile) -> int:
+    """Number of members by the end of the directory, modulo 2**16; zipfile lists as many as it happens to find."""
+    with open(path, "rb") as file:
+        file.seek(-_END_OF_DIRECTORY - len(archive.comment), os.SEEK_END)
+        return int.from_bytes(file.read(_END_OF_DIRECTORY)[10:12], "little")
 
 
 def _start_of_member(path: Path, member: zipfile.ZipInfo) -> int:

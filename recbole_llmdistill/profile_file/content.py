@@ -36,9 +36,14 @@ class Content:
     commonest: int
 
     @property
+    def in_range(self) -> bool:
+        """Float32 can reckon with the squares of the values."""
+        return SMALLEST <= self.largest <= LARGEST
+
+    @property
     def useless(self) -> bool:
         """Nothing can be learnt from these vectors as they are; ``problem`` says why."""
-        return self.equal or not SMALLEST <= self.largest <= LARGEST
+        return self.equal or not self.in_range
 
     @property
     def problem(self) -> str | None:
@@ -83,7 +88,8 @@ def _is_constant(vectors: np.ndarray, rows: np.ndarray) -> bool:
         return True
     first = vectors[rows[0]]
     noise = NOISE * np.median(np.abs(first))
-    return all((np.abs(vectors[rows[chunk]] - first) <= noise).all() for chunk in row_chunks(vectors[: len(rows)]))
+    with np.errstate(over="ignore"):
+        return all((np.abs(vectors[rows[chunk]] - first) <= noise).all() for chunk in row_chunks(vectors[: len(rows)]))
 
 
 def _commonest(vectors: np.ndarray, holders: np.ndarray) -> tuple[int, bool]:

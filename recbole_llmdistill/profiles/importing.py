@@ -94,7 +94,8 @@ def _read(
         read = read_parquet if suffix == ".parquet" else read_csv
         return _spool(path, read(path, user_column, vector_column, tell), scratch)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        reason = error.strerror or " ".join(str(error).split())  # Arrow's may have several lines
+        raise InputError(f"{path}: cannot be read ({reason})") from error
 
 
 def _checked(table: ProfileTable, names: Sequence[str] = ()) -> ProfileTable:

@@ -15,7 +15,7 @@ Tell = Callable[[str], None]
 _USUAL = ("userid", "uid", "user")
 # As pandas, polars, R and databases call the number of a row.
 _ROW_NUMBER = re.compile(
-    r"(unnamed: ?\d+(\.\d+)*(_level_\d+)?|__index_level_\d+__|level_\d+|index|\.\.\.1|#"
+    r"(unnamed: ?\d+(\.\d+)*(_level_\d+)?|__index_level_\d+__|level_\d+|index|idx|\.\.\.1|#"
     r"|row|rn|row_?(nr|number|num|no|id|idx|index|names?)|__?row_?(nr|number|index|id)__?)?",
     re.IGNORECASE,
 )

@@ -1,20 +1,28 @@
-"""CSV and TSV: a user column, and a column a value or one column that holds the whole vector."""
+"""CSV and TSV: a user column, and a column a value or one column that holds the whole vector.
+
+Read by Python's csv module: the parser of pandas ends the whole process at some damaged files.
+"""
 
 import csv
 import re
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file.numbers import to_float32
+from recbole_llmdistill.profile_file.numbers import LARGEST_WHOLE, to_float32
 from recbole_llmdistill.profiles.importers.columns import Tell, choose_user_column, choose_vector_columns
 from recbole_llmdistill.profiles.importers.piece import Piece, one_vector_each, stack
 
 ROWS = 4096
-_DECIMAL_COMMA = re.compile(r"\d,\d.*\d\s+[-+.\d]|\d\s+[-+.\d].*\d,\d")  # spaces separate, so commas do not
+_LONGEST_CELL = 2**31 - 1
+_COMMA, _SPACE = re.compile(r"\d,\d"), re.compile(r"\d\s+[-+.\d]")  # where spaces separate, commas do not
+_WHOLE = re.compile(r"\s*[-+]?\d+\s*")
+
+Row = tuple[int, list[str]]
+"""Number of a line, and its cells."""
 
 
 def read_csv(path: Path, user_column: str | None, vector_column: str | None, tell: Tell) -> Iterator[Piece]:
@@ -23,98 +31,122 @@ def read_csv(path: Path, user_column: str | None, vector_column: str | None, tel
     Raises:
         InputError: a column is missing, a cell is no number, rows differ in length; names the line.
     """
-    try:
-        yield from _read(path, user_column, vector_column, tell)
-    except (InputError, OSError):
-        raise
-    except Exception as error:  # pandas raises a dozen kinds of errors about files that are no tables
-        raise InputError(f"{path}: not a readable CSV file ({' '.join(str(error).split())[:300]})") from error
+    csv.field_size_limit(_LONGEST_CELL)  # a vector of thousands of values exceeds the default
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+        try:
+            header = next(reader, None)
+            if not header:
+                raise InputError(f"{path}: not a readable CSV file (line 1 is empty; expected the names of columns)")
+            names = _names([name.strip() for name in header])
+            rows = _rows(reader, path, len(names))
+            yield from _read(path, names, rows, user_column, vector_column, tell)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not a readable CSV file (after line {reader.line_num}: {error})") from error
 
 
-def _read(path: Path, user_column: str | None, vector_column: str | None, tell: Tell) -> Iterator[Piece]:
-    import pandas as pd
+def _names(header: list[str]) -> list[str]:
+    """Names of the columns; those without one are called as pandas calls them."""
+    names = []
+    for number, name in enumerate(header):
+        while name == "" or (header[number] == "" and name in header):
+            name = f"Unnamed: {number}" if name == "" else f"{name}.1"
+        names.append(name)
+    return names
 
-    options = {
-        "sep": "\t" if path.suffix.lower() == ".tsv" else ",",
-        "encoding": "utf-8-sig",
-        "keep_default_na": False,
-        "index_col": False,
-    }
-    _check_header(path, options["sep"])
-    start = _next(pd.read_csv(path, chunksize=100, **options))
-    start = pd.read_csv(path, nrows=0, **options) if start is None else start
-    texts = {name: not pd.api.types.is_numeric_dtype(start[name]) for name in start.columns}
+
+def _rows(reader, path: Path, columns: int) -> Iterator[Row]:
+    """Lines that are not empty, short ones filled up with empty cells."""
+    for cells in reader:
+        if len(cells) > columns:
+            raise InputError(
+                f"{path}: not a readable CSV file (line {reader.line_num} has {len(cells)} cells, the header {columns})"
+            )
+        if cells:
+            yield reader.line_num, cells + [""] * (columns - len(cells))
+
+
+def _read(
+    path: Path,
+    names: list[str],
+    rows: Iterator[Row],
+    user_column: str | None,
+    vector_column: str | None,
+    tell: Tell,
+) -> Iterator[Piece]:
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"{path}, line 1: column {twice[0]!r} stands in the header {names.count(twice[0])} times")
+    part = list(islice(rows, ROWS))
+    texts = {name: not all(map(_is_number, (cells[column] for _, cells in part))) for column, name in enumerate(names)}
     user = choose_user_column(path, texts, user_column)
-    values = [name for name in texts if name != user]
+    values = [name for name in names if name != user]
     if vector_column is None:
         values = choose_vector_columns(path, values, tell)
-    elif vector_column not in values:
-        raise InputError(f"{path}: no column {vector_column!r}; it has {', '.join(texts)}")
-    else:
+    elif vector_column in values:
         values = [vector_column]
+    else:
+        raise InputError(f"{path}: no column {vector_column!r}; it has {', '.join(names)}")
     if not values:
         raise InputError(f"{path}: no column beside the user's; it needs a column a value, or one that holds vectors")
     whole = len(values) == 1 and texts[values[0]]
-    types = {user: str, values[0]: str} if whole else {user: str}
-    chunks = pd.read_csv(path, dtype=types, chunksize=ROWS, **options)
-    line = 2
-    while (chunk := _next(chunks)) is not None:
-        tokens = chunk[user].tolist()
+    columns = [names.index(name) for name in values]
+    while part:
+        tokens = [cells[names.index(user)] for _, cells in part]
         if whole:
-            pairs = zip(chunk[values[0]], tokens, strict=True)
-            cells = [_split(cell, path, number, token) for number, (cell, token) in enumerate(pairs, start=line)]
-            yield one_vector_each(tokens, stack(cells, tokens, path, "line", line))
+            vectors = [_split(cells[columns[0]], path, line, cells[names.index(user)]) for line, cells in part]
+            yield one_vector_each(tokens, stack(vectors, tokens, path, "line", [line for line, _ in part]))
         else:
-            columns = [_numbers(chunk[name], path, line) for name in values]
-            yield one_vector_each(tokens, np.stack(columns, axis=1), values)
-        line += len(chunk)
+            yield one_vector_each(tokens, _numbers(part, columns, values, path), values)
+        part = list(islice(rows, ROWS))
 
 
-def _check_header(path: Path, separator: str) -> None:
-    """Refuse two columns of one name, which pandas would rename."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        header = next(csv.reader(file, delimiter=separator), [])
-    if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
-        raise InputError(f"{path}, line 1: column {twice[0]!r} stands in the header {header.count(twice[0])} times")
-
-
-def _next(chunks):
-    """The next rows, or None; rows with more cells than the header are an error, where pandas would cut them."""
-    import pandas as pd
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # every chunk is looked at by itself
-        return next(chunks, None)
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell  # which Python's float passes over
 
 
 def _split(cell: str, path: Path, line: int, user: str) -> list[float]:
     """The numbers in a cell such as ``[0.1, 0.2]`` or ``0.1 0.2``."""
-    if _DECIMAL_COMMA.search(cell):
+    if _COMMA.search(cell) and _SPACE.search(cell):
         raise InputError(
             f"{path}, line {line}: the vector of user {user!r} has spaces between some numbers and commas within "
             "others; write decimal points"
         )
+    numbers = cell.strip("[]() ").replace(",", " ").split()
+    if not all(map(_is_number, numbers)):
+        raise InputError(f"{path}, line {line}: the vector of user {user!r} is no list of numbers")
+    return list(map(float, numbers))
+
+
+def _numbers(rows: Sequence[Row], columns: list[int], names: list[str], path: Path) -> np.ndarray:
+    """These columns as ``[rows, columns]``."""
+
+    def place(row: int, column: int) -> str:
+        return f"{path}, line {rows[row][0]}, column {names[column]}"
+
     try:
-        if "_" in cell:  # which Python's float reads
-            raise ValueError
-        return [float(number) for number in cell.strip("[]() ").replace(",", " ").split()]
-    except ValueError as error:
-        raise InputError(f"{path}, line {line}: the vector of user {user!r} is no list of numbers") from error
-
-
-def _numbers(column, path: Path, first_line: int) -> np.ndarray:
-    import pandas as pd
-
-    if not pd.api.types.is_numeric_dtype(column):
-        numbers = pd.to_numeric(column, errors="coerce")
-        bad = numbers.isna().to_numpy() & ~column.str.strip().str.lower().eq("nan").to_numpy(dtype=bool)
-        if bad.any():
-            row = int(np.argmax(bad))
+        values = np.array([[float(cells[column]) for column in columns] for _, cells in rows])
+        underscores = any("_" in cells[column] for _, cells in rows for column in columns)
+    except ValueError:
+        underscores = True
+    if underscores:  # only to say where
+        row, column = next(
+            (row, number)
+            for row, (_, cells) in enumerate(rows)
+            for number, column in enumerate(columns)
+            if not _is_number(cells[column])
+        )
+        raise InputError(
+            f"{place(row, column)}: {rows[row][1][columns[column]]!r} is no number; name the user column by "
+            "--user-column, and the vectors' by --vector-column if one column holds them"
+        )
+    for row, column in np.argwhere(np.abs(values) > LARGEST_WHOLE).tolist():
+        cell = rows[row][1][columns[column]]
+        if _WHOLE.fullmatch(cell):
             raise InputError(
-                f"{path}, line {first_line + row}, column {column.name}: {column.iloc[row]!r} is no number; name the "
-                "user column by --user-column, and the vectors' by --vector-column if one column holds them"
+                f"{place(row, column)}: {cell} is a whole number beyond those of float32, as an id would be"
             )
-        column = numbers
-    place = f"column {column.name}"
-    return to_float32(column.to_numpy(), lambda row: f"{path}, line {first_line + row}, {place}")
+    return to_float32(values, lambda row: f"{path}, line {rows[row][0]}")

@@ -1,8 +1,10 @@
 """JSON: one object ``{"user": [floats]}``, the format of the paper's authors, or ``{"user": [[floats], ...]}``."""
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -10,6 +12,9 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.importers.piece import Piece, one_vector_each, stack
 
 USERS = 4096
+_DEEPEST = 8  # the object, a user's vectors, a vector; and some, so that a wrong value is blamed by its user
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_OTHER_BYTES = bytes(byte for byte in range(256) if byte not in b'"[]{}')
 
 
 def read_json(path: Path) -> Iterator[Piece]:
@@ -22,10 +27,13 @@ def read_json(path: Path) -> Iterator[Piece]:
 
     number = 1
     try:
-        with open(path, "rb") as file:
-            if not file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        with open(path, "rb") as binary:
+            file = _Shallow(path, binary)
+            if not binary.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
                 raise InputError(f'{path}: expected one JSON object {{"user": [numbers], ...}}')
-            file.seek(3 if file.seek(0) == 0 and file.read(3) == b"\xef\xbb\xbf" else 0)
+            binary.seek(0)
+            if binary.read(3) != b"\xef\xbb\xbf":
+                binary.seek(0)
             pairs = ijson.kvitems(file, "", use_float=True)
             while part := list(islice(pairs, USERS)):
                 users, rows = [user for user, _ in part], [row for _, row in part]
@@ -35,11 +43,42 @@ def read_json(path: Path) -> Iterator[Piece]:
                 if isinstance(rows[0][0], list):
                     yield _several(rows, users, path, number)
                 else:
-                    yield one_vector_each(users, stack(rows, users, path, "user number", number))
+                    yield one_vector_each(
+                        users, stack(rows, users, path, "user number", range(number, number + len(part)))
+                    )
                 number += len(part)
     except (ijson.JSONError, UnicodeDecodeError, OverflowError, RecursionError, MemoryError) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"{path}: not readable JSON after {number - 1} users or more ({reason})") from error
+
+
+class _Shallow:
+    """A file that ends the reading where brackets are nested too deep, of which ijson keeps paths of quadratic size."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path, self.file = path, file
+        self.depth, self.in_text, self.rest = 0, False, b""
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes.
+
+        Raises:
+            InputError: they nest deeper than vectors do.
+        """
+        block = self.file.read(size)
+        seen, self.rest = self.rest + block, b""
+        if b"\\" in seen:  # an escaped quotation mark ends no text
+            if (len(seen) - len(seen.rstrip(b"\\"))) % 2:
+                seen, self.rest = seen[:-1], b"\\"
+            seen = _ESCAPED.sub(b"", seen)
+        for mark in seen.translate(None, _OTHER_BYTES):
+            if mark == ord('"'):
+                self.in_text = not self.in_text
+            elif not self.in_text:
+                self.depth += 1 if mark in b"[{" else -1
+                if self.depth > _DEEPEST:
+                    raise InputError(f"{self.path}: brackets are nested deeper than those of a vector")
+        return block
 
 
 def _several(rows: list, users: list[str], path: Path, first: int) -> Piece:
@@ -48,5 +87,7 @@ def _several(rows: list, users: list[str], path: Path, first: int) -> Piece:
     for user, row in zip(users, rows, strict=True):
         if len(row) != len(rows[0]):
             raise InputError(f"{path}: user {user!r} has {len(row)} vectors, the first user has {len(rows[0])}")
-    vectors = stack(flat, owners, path, "vector number", first).reshape(len(rows), len(rows[0]), -1)
+    vectors = stack(flat, owners, path, "vector number", range(first, first + len(flat))).reshape(
+        len(rows), len(rows[0]), -1
+    )
     return Piece(users, vectors, np.ones(vectors.shape[:2], dtype=bool))

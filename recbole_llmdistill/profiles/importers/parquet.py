@@ -23,7 +23,15 @@ def read_parquet(path: Path, user_column: str | None, vector_column: str | None,
 
     try:
         yield from _read(path, user_column, vector_column, tell)
-    except (pa.ArrowException, ValueError, KeyError, IndexError, MemoryError, RecursionError) as error:
+    except (
+        pa.ArrowException,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        MemoryError,
+        RecursionError,
+    ) as error:
         if isinstance(error, InputError):
             raise
         reason = " ".join(str(error).split())[:300] or type(error).__name__
@@ -40,9 +48,14 @@ def _read(path: Path, user_column: str | None, vector_column: str | None, tell: 
             raise InputError(f"{path}: it has {schema.names.count(twice[0])} columns {twice[0]!r}")
         if not schema.names:
             raise InputError(f"{path}: it has no columns")
-        user = choose_user_column(path, {field.name: _is_string(field.type) for field in schema}, user_column)
+        index = [name for name in (schema.pandas_metadata or {}).get("index_columns", []) if name in schema.names]
+        names = [*index, *(name for name in schema.names if name not in index)]  # as pandas writes a CSV file
+        user = choose_user_column(path, {name: _is_string(schema.field(name).type) for name in names}, user_column)
         if not (pa.types.is_integer(kind := schema.field(user).type) or _is_string(kind)):
-            raise InputError(f"{path}: the user column {user!r} holds {kind}; expected strings or integers")
+            raise InputError(
+                f"{path}: the user column {user!r} holds {kind}; expected strings or integers, or "
+                "another column by --user-column"
+            )
         lists, plain = _vector_columns(path, schema, user, vector_column, tell)
         row = 1
         for batch in file.iter_batches(ROWS, columns=[user, *lists, *plain]):

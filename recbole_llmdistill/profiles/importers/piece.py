@@ -33,7 +33,7 @@ def one_vector_each(user_tokens: Sequence[str], vectors: np.ndarray, names: Sequ
 
 
 def stack(
-    rows: Sequence[Sequence[float]], user_tokens: Sequence[str], path: Path, place: str, first: int
+    rows: Sequence[Sequence[float]], user_tokens: Sequence[str], path: Path, place: str, numbers: Sequence[int]
 ) -> np.ndarray:
     """Rows of numbers as ``[n, D]`` float32.
 
@@ -42,12 +42,12 @@ def stack(
         user_tokens: whose they are.
         path: the file, for messages.
         place: what a row is called in it (line, row, user number).
-        first: number of the first row.
+        numbers: the number of each row.
 
     Raises:
         InputError: a row is no list of numbers, is empty, has another length than the first, or float32 cannot hold it.
     """
-    for number, (row, user) in enumerate(zip(rows, user_tokens, strict=True), start=first):
+    for number, row, user in zip(numbers, rows, user_tokens, strict=True):
         if not isinstance(row, (list, tuple)) or not set(map(type, row)) <= {int, float}:
             raise InputError(f"{path}, {place} {number}: the vector of user {user!r} is no list of numbers")
         if not row:
@@ -64,7 +64,7 @@ def stack(
     if values.dtype.kind not in "fiu":  # whole numbers of twenty digits and more
         row = next(number for number, row in enumerate(rows) if any(abs(value) >= 2**63 for value in row))
         raise InputError(
-            f"{path}, {place} {first + row}: the vector of user {user_tokens[row]!r} holds whole numbers beyond those "
+            f"{path}, {place} {numbers[row]}: the vector of user {user_tokens[row]!r} holds whole numbers beyond those "
             "of float32"
         )
-    return to_float32(values, lambda row: f"{path}, {place} {first + row}")
+    return to_float32(values, lambda row: f"{path}, {place} {numbers[row]}")

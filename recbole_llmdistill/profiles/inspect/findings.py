@@ -27,7 +27,8 @@ class Finding:
 
 def judge(inspection: Inspection) -> list[Finding]:
     """Findings, the most important first."""
-    findings = [_taste(inspection), _split(inspection), _coverage(inspection), _anisotropy(inspection)]
+    findings = [Finding(False, f"Careful: {problem}.")] if (problem := inspection.content.problem) else []
+    findings += [_taste(inspection), _split(inspection), _coverage(inspection), _anisotropy(inspection)]
     return findings + (_texts(inspection) if inspection.texts else [])
 
 

@@ -80,8 +80,8 @@ def measure_held_out_taste(
     asked = np.flatnonzero(np.diff(held_out.indptr))
     if len(asked) == 0 or len(vectors) < 3:
         raise InputError(
-            f"{len(vectors)} users have a vector and training interactions, {len(asked)} of them a validation item: "
-            "too few to judge the vectors by"
+            f"users with a vector and training interactions: {len(vectors)}, of these with a validation item: "
+            f"{len(asked)}; too few to judge the vectors by (at least 3, one of them with a validation item)"
         )
     queries = asked[sample_rows(len(asked), sample, seed)]
     size = min(neighbours, len(vectors) - 1)

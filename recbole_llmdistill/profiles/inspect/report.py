@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import ProfileTable
+from recbole_llmdistill.profile_file import Content, ProfileTable, examine
 from recbole_llmdistill.profiles.inspect.examples import NeighbourExample, find_examples
 from recbole_llmdistill.profiles.inspect.held_out_taste import HeldOutTaste, measure_held_out_taste
 from recbole_llmdistill.profiles.inspect.split import Split
@@ -47,6 +47,7 @@ class Inspection:
         dataset: name of the data set.
         path: file of the vectors.
         manifest: the manifest beside them, or None.
+        content: whether they tell one user from another.
         profiles: profiles a user, K.
         users: users in the file.
         unknown_users: of these, users without training interactions.
@@ -63,6 +64,7 @@ class Inspection:
     dataset: str
     path: Path
     manifest: dict[str, Any] | None
+    content: Content
     profiles: int
     users: int
     unknown_users: int
@@ -101,7 +103,10 @@ def inspect_vectors(
         )
     tokens = split.user_tokens[covered]
     rows = np.array([row_of[token] for token in tokens.tolist()])
-    vectors = table.vectors[rows].sum(axis=1) / table.present[rows].sum(axis=1, keepdims=True)
+    content = examine(table.vectors[rows], table.present[rows])
+    # Cosines do not depend on the scale, but squares of extreme values leave float32.
+    scale = np.float32(1) if content.in_range or not content.largest else np.float32(content.largest)
+    vectors = (table.vectors[rows] / scale).sum(axis=1) / table.present[rows].sum(axis=1, keepdims=True)
     training, validation = split.training[covered], split.validation[covered]
     manifest = read_manifest(table.path.parent)
     written_from = (manifest or {}).get("training_fingerprint")
@@ -113,6 +118,7 @@ def inspect_vectors(
         dataset=config["dataset"],
         path=table.path,
         manifest=manifest,
+        content=content,
         profiles=table.present.shape[1],
         users=len(table.user_tokens),
         unknown_users=len(row_of) - len(tokens),

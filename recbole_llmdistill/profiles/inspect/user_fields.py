@@ -82,6 +82,8 @@ def favourite_genre(
         )
     cells = _values(*columns[name], config["seq_separator"])
     genres = np.unique([genre for cell in cells for genre in cell])
+    if not genres.size:
+        return None
     number = {genre: column for column, genre in enumerate(genres)}
     item, genre = np.array([(row, number[name]) for row, cell in enumerate(cells) for name in cell]).T
     of_item = sp.csr_matrix((np.ones(len(item)), (item, genre)), shape=(len(cells), len(genres)))
