@@ -63,12 +63,8 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     leave_to_recbole(settings)
     config = build_config("SASRecDistill", arguments.dataset)
     profiles = read_profile_texts(_find_profiles(arguments.profiles, arguments.dataset))
-    if profiles.empty:
-        print(
-            f"warning: {profiles.path}: {len(profiles.empty)} users have an empty text (the first is "
-            f"{profiles.empty[0]!r}) and get no vector",
-            file=sys.stderr,
-        )
+    for warning in profiles.warnings():
+        print(f"warning: {warning}", file=sys.stderr)
     check_known_users(config, profiles.user_tokens, profiles.path)
     print(f"{profiles.path}: {len(profiles.user_tokens)} users, {len(profiles.texts)} different texts")
     summary = encode_profiles(

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import sys
 from pathlib import Path
 
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
@@ -49,6 +50,8 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     logging.getLogger().setLevel(logging.WARNING)
     table = read_profile_file(find_profile_file(config))
     texts = _texts(arguments, table.path.parent)
+    for warning in texts.warnings() if texts else ():
+        print(f"warning: {warning}", file=sys.stderr)
     training_part, validation_part, *_ = create_dataset(config).build()
     inspection = inspect_vectors(
         table, read_split(training_part, validation_part), texts, config, arguments.genre_field

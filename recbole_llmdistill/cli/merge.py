@@ -1,6 +1,7 @@
 """``llmdistill merge``: join the folders of a generation that was spread over machines."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from tqdm import tqdm
@@ -28,4 +29,10 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     with tqdm(unit="user", desc="merging", delay=1) as bar:
         merged = merge_shards(arguments.folders, arguments.out, bar.update)
     print(f"{arguments.out}: {merged.profiles:,} of {merged.users:,} users have a profile, {merged.failures:,} failed")
+    if merged.thoughts:
+        print(
+            f"warning: {merged.thoughts:,} profiles hold a model's thought; `llmdistill encode` leaves it out, and "
+            "says who has nothing else",
+            file=sys.stderr,
+        )
     return 0

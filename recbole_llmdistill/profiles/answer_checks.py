@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
+from recbole_llmdistill.profiles.answer_text import read_answer_text
 from recbole_llmdistill.profiles.backends.protocol import Answer, RequestFailed
 
 # How models begin when they decline; only the beginning counts, since a profile may well say "cannot".
@@ -11,33 +13,70 @@ _REFUSAL = re.compile(
     r"|i am (not able|unable)\b|i won(’|')?t\b|as an ai\b|unfortunately, i\b)",
     re.IGNORECASE,
 )
+# How models begin to think, if nothing marks it as a thought; likewise.
+_THOUGHT = re.compile(
+    r"\W*((okay|ok|alright|hmm|so|first|well|wait)\W+(so\W+|now\W+)?"
+    r"(let me (analy[sz]e|think|start|go through|look|break|see|parse|try)|let(’|')?s (analy[sz]e|think|start)"
+    r"|i (need|have) to|we need to|the user (wants|asks|is asking|has (given|provided)))\b"
+    r"|we (need|have) to (write|produce|create|craft|output|generate|build|describe|summari[sz]e)\b"
+    r"|let me (analy[sz]e|think|start by|go through)\b|hmm\b)",
+    re.IGNORECASE,
+)
+_LONGEST = 2_000_000
+"""Characters of an answer; no model writes more in one."""
+_CUT_OFF = ("abort", "cancelled", "canceled", "error", "engine_error", "insufficient_system_resource", "timeout")
+"""How servers say that they broke an answer off."""
+_HOW_TO_THINK = (
+    "raise --max-tokens, switch the model's thinking off, or start the server with its reasoning parser (vLLM: "
+    "--reasoning-parser)"
+)
 _ARTICLE_LAST = re.compile(r"^(?P<title>.+), (The|A|An|Le|La|Les|L'|Il|El|Der|Die|Das)(?P<rest>( \(.*\))?)$")
 _WORDS = re.compile(r"[^\w]+")
 _SHORTEST_TITLE = 4
 
 
 def check_answer(answer: Answer, min_words: int) -> Answer:
-    """The answer, if it can serve as a profile.
+    """The answer with the text of the profile alone, if it can serve as one.
 
     Args:
-        answer: what came back.
+        answer: what came back, thoughts and special tokens included.
         min_words: fewest words.
 
     Raises:
-        RequestFailed: it is empty, cut off, a refusal or too short.
+        RequestFailed: it is empty, cut off, a thought, a refusal or too short; it has the answer as it came.
     """
-    text = answer.text.strip()
-    if answer.finish_reason == "content_filter":
-        raise RequestFailed("refused", "the server's content filter stopped the answer", answer)
-    if answer.finish_reason == "length":
-        raise RequestFailed("truncated", "the answer reached its most tokens; raise --max-tokens", answer)
+    if len(answer.text) > _LONGEST:
+        raise RequestFailed("too_long", f"the answer has {len(answer.text):,} characters", answer)
+    found = read_answer_text(answer.text)
+    text = found.text
+    _check_finished(answer, text, found.thought, found.unfinished)
     if not text:
+        if answer.reasoning or found.thought:
+            raise RequestFailed("empty", f"the model thought and answered nothing; {_HOW_TO_THINK}", answer)
         raise RequestFailed("empty", "the answer has no text", answer)
+    if _THOUGHT.match(text):
+        raise RequestFailed("thought", f"the answer reads like a thought: {_one_line(text)!r}; {_HOW_TO_THINK}", answer)
     if _REFUSAL.match(text):
-        raise RequestFailed("refused", text[:200].replace("\n", " "), answer)
+        raise RequestFailed("refused", _one_line(text), answer)
     if (words := len(text.split())) < min_words:
         raise RequestFailed("too_short", f"{words} words, a profile has at least {min_words}", answer)
-    return answer
+    return answer if text == answer.text.strip() else replace(answer, text=text)
+
+
+def _check_finished(answer: Answer, text: str, thought: bool, unfinished: bool) -> None:
+    if answer.finish_reason == "content_filter":
+        raise RequestFailed("refused", "the server's content filter stopped the answer", answer)
+    if answer.finish_reason in _CUT_OFF:
+        raise RequestFailed("truncated", f"the server broke the answer off ({answer.finish_reason})", answer)
+    if unfinished or (answer.finish_reason == "length" and not text and (thought or answer.reasoning)):
+        raise RequestFailed("truncated", f"the model's thought does not end; {_HOW_TO_THINK}", answer)
+    if answer.finish_reason == "length":
+        spent = ", of which its thoughts are a part" if thought or answer.reasoning else ""
+        raise RequestFailed("truncated", f"the answer reached its most tokens{spent}; raise --max-tokens", answer)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text[:200].split())
 
 
 def named_titles(text: str, titles: Iterable[str]) -> list[str]:

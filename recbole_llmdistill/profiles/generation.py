@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,6 +42,16 @@ class Progress:
     failure_reasons: dict[str, int] = field(default_factory=dict)
 
 
+class Parts(Protocol):
+    """What a writer needs of a :class:`~recbole_llmdistill.profiles.ledger.Ledger`."""
+
+    def part(self, user_id: str, text: str) -> Answer | None:
+        """The answer to this request that an earlier run has got."""
+
+    def add_part(self, user_id: str, text: str, answer: Answer) -> None:
+        """Keep the answer to this request."""
+
+
 class ProfileWriter:
     """Writes one user's profile, or profiles.
 
@@ -59,7 +69,7 @@ class ProfileWriter:
         self.histories, self.prompts, self.strategy = histories, prompts, strategy
         self.backend, self.window = backend, window
 
-    async def write(self, index: int, ledger: Ledger | None, progress: Progress) -> dict[str, Any]:
+    async def write(self, index: int, ledger: Parts | None, progress: Progress) -> dict[str, Any]:
         """The record of a user: a line of ``profiles.jsonl``.
 
         Args:
@@ -75,8 +85,8 @@ class ProfileWriter:
 
         async def ask(task: Task, question: Question) -> Answer:
             text = task.prompt.render(question.part, self.histories.header, question.lines, question.profiles)
-            keep = ledger is not None and not (question.last and len(self.prompts) == 1)
-            if ledger is not None and (known := ledger.part(history.user_id, text)) is not None:
+            keep = not (question.last and len(self.prompts) == 1)
+            if ledger is not None and (known := self._known(ledger, history.user_id, text, task.prompt)) is not None:
                 return known
             request = Request(text, self.window.max_tokens[task.prompt.name], history)
             try:
@@ -86,10 +96,10 @@ class ProfileWriter:
                     _count(progress, failure.answer)
                 raise
             _count(progress, answer)
-            check_answer(answer, task.prompt.min_words)
-            if keep:
-                ledger.add_part(history.user_id, text, answer)
-            return answer
+            profile = check_answer(answer, task.prompt.min_words)
+            if ledger is not None and (keep or profile is not answer):
+                ledger.add_part(history.user_id, text, answer)  # as it came: what was taken out of it is paid, too
+            return profile
 
         tasks = [Task(history, self.histories.header, prompt, self.window, ask) for prompt in self.prompts]
         answers = await all_of(self.strategy(task) for task in tasks)
@@ -117,6 +127,15 @@ class ProfileWriter:
         if named := named_titles("\n".join(texts.values()), self.histories.held_out_titles(index)):
             record["names_held_out"] = named
         return record
+
+    @staticmethod
+    def _known(ledger: Parts, user_id: str, text: str, prompt: Prompt) -> Answer | None:
+        """An earlier run's answer, which may be from before thoughts were taken out of answers."""
+        known = ledger.part(user_id, text)
+        try:
+            return known and check_answer(known, prompt.min_words)
+        except RequestFailed:
+            return None
 
 
 async def generate(
@@ -187,6 +206,8 @@ def failure_record(user_id: str, failure: RequestFailed) -> dict[str, Any]:
     record = {"user_id": user_id, "reason": failure.reason, "detail": failure.detail, "created": _now()}
     if failure.answer is not None:
         record["answer"] = failure.answer.text[:2000]
+        if failure.answer.reasoning:
+            record["reasoning"] = failure.answer.reasoning[:2000]
         record["prompt_tokens"] = failure.answer.prompt_tokens
         record["completion_tokens"] = failure.answer.completion_tokens
     return record

@@ -10,6 +10,7 @@ from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.folder_lock import FolderLock
 from recbole_llmdistill.journal import json_line, read_journal
+from recbole_llmdistill.profiles.answer_text import without_thought
 from recbole_llmdistill.profiles.ledger import FAILURES, PROFILES
 from recbole_llmdistill.profiles.manifest import read_manifest
 from recbole_llmdistill.profiles.run_manifest import check_same, write_manifest
@@ -24,11 +25,13 @@ class Merged:
         profiles: users with a profile.
         failures: users without one, who failed in some shard.
         users: users of the data set who have a training history.
+        thoughts: profiles that hold a model's thought, which older versions did not take out.
     """
 
     profiles: int
     failures: int
     users: int
+    thoughts: int
 
 
 def merge_shards(folders: list[Path], out: Path, report: Callable[[int], None] = lambda users: None) -> Merged:
@@ -50,6 +53,7 @@ def merge_shards(folders: list[Path], out: Path, report: Callable[[int], None] =
         check_same(folders[0], {**manifests[0], "shard": None}, {**manifest, "shard": None})
     out.mkdir(parents=True, exist_ok=True)
     seen: set[str] = set()
+    thoughts = 0
     with ExitStack() as locks:
         for folder in folders:
             locks.enter_context(_locked(folder))
@@ -59,6 +63,7 @@ def merge_shards(folders: list[Path], out: Path, report: Callable[[int], None] =
                     if record["user_id"] in seen:
                         raise InputError(f"{folder / PROFILES}: user {record['user_id']!r} stands in another shard too")
                     seen.add(record["user_id"])
+                    thoughts += _has_thought(record)
                     profiles(record)
                     report(1)
         failed: dict[str, dict[str, Any]] = {}
@@ -71,7 +76,12 @@ def merge_shards(folders: list[Path], out: Path, report: Callable[[int], None] =
                 failures(record)
     manifest = {key: value for key, value in manifests[0].items() if key not in ("created", "versions")}
     write_manifest(out, {**manifest, "shard": None})
-    return Merged(len(seen), len(failed), manifests[0].get("users", len(seen)))
+    return Merged(len(seen), len(failed), manifests[0].get("users", len(seen)), thoughts)
+
+
+def _has_thought(record: dict[str, Any]) -> bool:
+    texts = [record.get("profile"), *dict(record.get("profiles") or {}).values()]
+    return any(isinstance(text, str) and without_thought(text) != text for text in texts)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

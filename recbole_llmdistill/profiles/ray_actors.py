@@ -6,13 +6,14 @@ The histories lie once in each machine's object store; what Ray Data hands out a
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.backends.choose import LLMOptions, choose_backend
-from recbole_llmdistill.profiles.backends.protocol import RequestFailed
+from recbole_llmdistill.profiles.backends.protocol import Answer, RequestFailed
 from recbole_llmdistill.profiles.generation import (
     ProfileWriter,
     Progress,
@@ -71,15 +72,34 @@ class ProfileActor:
         return await asyncio.gather(*(self._record(index) for index in indices))
 
     async def _record(self, index: int) -> dict[str, Any]:
-        progress = Progress()
+        progress, parts = Progress(), CollectedParts()
         try:
-            record = await self._writer.write(index, None, progress)
+            record = await self._writer.write(index, parts, progress)
         except RequestFailed as failure:
             record = failure_record(str(self._histories.users[index]), failure)
         return {
             "record": record,
             "counts": [progress.requests, progress.prompt_tokens, progress.completion_tokens],
+            "parts": parts.collected,
         }
+
+
+class CollectedParts:
+    """Takes the place of the ledger, which only the process that started the run may write.
+
+    Attributes:
+        collected: user, request and answer of each part, as JSON values.
+    """
+
+    def __init__(self) -> None:
+        self.collected: list[tuple[str, str, dict[str, Any]]] = []
+
+    def part(self, user_id: str, text: str) -> None:
+        """None: what earlier runs have got stays where the ledger is."""
+
+    def add_part(self, user_id: str, text: str, answer: Answer) -> None:
+        """Keep the answer to this request."""
+        self.collected.append((user_id, text, asdict(answer)))
 
 
 def generate_with_ray(
@@ -132,6 +152,8 @@ def generate_with_ray(
                 progress.requests += requests
                 progress.prompt_tokens += prompt_tokens
                 progress.completion_tokens += completion_tokens
+                for user_id, text, answer in result["parts"]:
+                    ledger.add_part(user_id, text, Answer(**answer))
                 keep = add_failure if "reason" in result["record"] else add_profile
                 keep(ledger, progress, result["record"])
                 report(progress)

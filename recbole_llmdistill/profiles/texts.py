@@ -7,12 +7,14 @@ One: ``{"user_id": "7", "profile": "..."}``. Several, by the name of the view:
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.answer_text import without_thought
 
 TEXTS = "profiles.jsonl"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -30,6 +32,7 @@ class ProfileTexts:
         texts: the different texts, in the order of the file.
         text_of: ``[U, K]`` index into ``texts``, -1 where a user lacks that profile.
         empty: users without any text, who are left out of ``user_tokens``.
+        thoughts: users in whose line a model's thought stood, which is no part of ``texts``.
     """
 
     path: Path
@@ -38,6 +41,21 @@ class ProfileTexts:
     texts: list[str]
     text_of: np.ndarray
     empty: tuple[str, ...]
+    thoughts: tuple[str, ...] = ()
+
+    def warnings(self) -> Iterator[str]:
+        """What the user should know of the file, for people."""
+        if self.thoughts:
+            yield (
+                f"{self.path}: the texts of {len(self.thoughts):,} users hold a model's thought (the first is that of "
+                f"{self.thoughts[0]!r}), which was left out here; who has nothing but a thought gets no vector: to "
+                "have them written again, remove their lines and start the same `llmdistill generate` again"
+            )
+        if self.empty:
+            yield (
+                f"{self.path}: {len(self.empty)} users have an empty text (the first is {self.empty[0]!r}) and get no "
+                "vector"
+            )
 
     def digest(self) -> str:
         """SHA-256 of the different texts in their order."""
@@ -67,22 +85,28 @@ def read_profile_texts(path: Path) -> ProfileTexts:
     """Read a ``profiles.jsonl``. A text of white space counts as lacking; halves of surrogate pairs, as
     an LLM's answer that was cut within an emoji leaves, become U+FFFD.
 
+    Thoughts of the model, which older versions wrote as they came, are left out; a text that is nothing else counts as
+    lacking.
+
     Raises:
         InputError: a line is no JSON object of that form, a user stands there twice, or no user has a text.
     """
     rows: dict[str, list[int]] = {}  # user -> [view number, text number, ...]
     views: dict[str, int] = {}
     texts: dict[str, int] = {}
-    empty = []
+    empty, thoughts = [], []
     try:
         with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
-                user, profiles = _parse(path, number, line)
+                user, given = _parse(path, number, line)
                 if user in rows:
                     raise InputError(
                         f"{path}, line {number}: user {user!r} has a profile already; keep one line a user"
                     )
                 rows[user] = row = []
+                profiles = {view: without_thought(text) for view, text in given.items()}
+                if profiles != given:
+                    thoughts.append(user)
                 for view, text in profiles.items():
                     if text.strip():
                         row += views.setdefault(view, len(views)), texts.setdefault(text, len(texts))
@@ -95,11 +119,14 @@ def read_profile_texts(path: Path) -> ProfileTexts:
     for user in empty:
         del rows[user]
     if not rows:
-        raise InputError(f"{path}: no profiles in this file" + (f"; all {len(empty)} texts are empty" if empty else ""))
+        kind = "empty or thoughts" if thoughts else "empty"
+        raise InputError(
+            f"{path}: no profiles in this file" + (f"; all {len(empty)} texts are {kind}" if empty else "")
+        )
     text_of = np.full((len(rows), len(views)), -1, dtype=np.int64)
     for target, row in zip(text_of, rows.values(), strict=True):
         target[row[::2]] = row[1::2]
-    return ProfileTexts(path, list(rows), tuple(views), list(texts), text_of, tuple(empty))
+    return ProfileTexts(path, list(rows), tuple(views), list(texts), text_of, tuple(empty), tuple(thoughts))
 
 
 def _parse(path: Path, number: int, line: str) -> tuple[str, dict[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.answer_text import is_mark
 from recbole_llmdistill.profiles.backends.protocol import Answer, Request, RequestFailed
 from recbole_llmdistill.profiles.backends.tokens import load_tokenizer
 
@@ -49,6 +50,8 @@ class HuggingFaceBackend:
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.context_length = settings.context_length or self._longest_context()
+        added = self.tokenizer.added_tokens_decoder.items()
+        self._dropped = {number for number, token in added if token.special and not is_mark(token.content)}
         self.model: Any = None
         self._waiting: list[tuple[Request, asyncio.Future]] = []
         self._worker: asyncio.Task | None = None
@@ -151,7 +154,7 @@ class HuggingFaceBackend:
         end = next((position for position, token in enumerate(tokens) if token in ends), None)
         answer = tokens[: max_tokens if end is None else min(end, max_tokens)]
         finished = end is not None and end <= max_tokens
-        text = self.tokenizer.decode(answer, skip_special_tokens=True).strip()
+        text = self.tokenizer.decode([token for token in answer if token not in self._dropped]).strip()
         return Answer(text, "stop" if finished else "length", int(prompt_tokens), len(answer) + finished)
 
     def _end_tokens(self) -> set[int]:

@@ -1,7 +1,7 @@
 """What generation needs of an LLM: count tokens, and answer one request. Another back end is one file with this."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from recbole_llmdistill.profiles.histories import History
@@ -32,6 +32,7 @@ class Answer:
         prompt_tokens: tokens sent, as the LLM counts them.
         completion_tokens: tokens answered, likewise.
         requests: how many requests these are.
+        reasoning: thoughts that the server took apart from the answer itself.
     """
 
     text: str
@@ -39,15 +40,15 @@ class Answer:
     prompt_tokens: int
     completion_tokens: int
     requests: int = 1
+    reasoning: str = ""
 
     def after(self, earlier: "list[Answer]") -> "Answer":
         """This answer, with what the ``earlier`` ones cost added."""
-        return Answer(
-            self.text,
-            self.finish_reason,
-            self.prompt_tokens + sum(answer.prompt_tokens for answer in earlier),
-            self.completion_tokens + sum(answer.completion_tokens for answer in earlier),
-            self.requests + sum(answer.requests for answer in earlier),
+        return replace(
+            self,
+            prompt_tokens=self.prompt_tokens + sum(answer.prompt_tokens for answer in earlier),
+            completion_tokens=self.completion_tokens + sum(answer.completion_tokens for answer in earlier),
+            requests=self.requests + sum(answer.requests for answer in earlier),
         )
 
 
