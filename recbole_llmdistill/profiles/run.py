@@ -13,6 +13,7 @@ from tqdm import tqdm
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.backends import context, summary, tokens
 from recbole_llmdistill.profiles.backends.choose import LLMOptions, choose_backend
+from recbole_llmdistill.profiles.backends.masking import shown_address
 from recbole_llmdistill.profiles.backends.protocol import Backend
 from recbole_llmdistill.profiles.estimate import Price, estimate
 from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, generate
@@ -92,7 +93,7 @@ class Run:
             "columns": histories.header,
             "shown": histories.shown,
             "llm": options.llm,
-            "base_url": options.base_url,
+            "base_url": shown_address(options.base_url),
             "prompts": describe_prompts(prompts),
             "strategy": arguments.strategy,
             "max_tokens": max_tokens,

@@ -9,12 +9,13 @@ import asyncio
 import hashlib
 import json
 import uuid
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.journal import Journal, read_journal
-from recbole_llmdistill.profiles.backends.openai import OpenAIBackend, OpenAISettings, read_completion
+from recbole_llmdistill.profiles.backends.openai import OpenAIBackend, OpenAISettings, refused_parameter
 from recbole_llmdistill.profiles.backends.protocol import Answer, Request, RequestFailed
 
 BATCHES = "batches.jsonl"
@@ -24,6 +25,16 @@ _MOST_REQUESTS = 20_000  # of the 50,000 that OpenAI allows
 _MOST_BYTES = 150_000_000  # of the 200 MB
 _FINAL = ("completed", "failed", "expired", "cancelled")
 _NAME = "llmdistill_batch"
+_LONGEST_LINE = 16 * 2**20
+_SPARE_LINES = 1000
+
+
+class _BadRequest(RequestFailed):
+    """The server refuses a request as it is; ``message`` and ``parameter`` say why."""
+
+    def __init__(self, detail: str, message: str, parameter: object) -> None:
+        super().__init__("http", detail)
+        self.message, self.parameter = message, parameter
 
 
 class OpenAIBatchBackend(OpenAIBackend):
@@ -55,7 +66,21 @@ class OpenAIBatchBackend(OpenAIBackend):
         """Ask; waits for the batch, hours perhaps."""
         if self._journal is None:
             self._open_journal()
-        body = self.parameters(request)
+        refused = self._refused
+        while True:
+            body = self.parameters(request, refused)
+            try:
+                answer = await self._answer(body)
+            except _BadRequest as failure:
+                name = refused_parameter(body, failure.message, failure.parameter)
+                if name is None:
+                    raise
+                refused |= {name}
+            else:
+                self.remember(refused)
+                return answer
+
+    async def _answer(self, body: dict[str, Any]) -> Answer:
         key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:40]
         future = asyncio.get_running_loop().create_future()
         first = key not in self._waiting
@@ -116,28 +141,30 @@ class OpenAIBatchBackend(OpenAIBackend):
     async def _send_and_collect(self, name: str, content: bytes | None) -> None:
         keys = [key for key, batch in self._sent.items() if batch == name]
         try:
-            results = await self._results(name, content)
+            results = await self._results(name, keys, content)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # each waiting user is told; the run stops at the first
             reason = error if isinstance(error, InputError) else InputError(f"--batch: {self._one_line(error)}")
             for key in keys:
-                for future in self._waiting.pop(key, ()):
-                    future.set_exception(reason)
+                self._tell(key, reason)
             return
         for key in keys:
             del self._sent[key]  # asked again, it is a new request
-            for future in self._waiting.pop(key, ()):
-                if future.done():
-                    continue
-                try:
-                    future.set_result(results[key]() if key in results else _missing())
-                except RequestFailed as failure:
-                    future.set_exception(failure)
+            self._tell(key, results.get(key) or RequestFailed("expired", "the batch ended before this was answered"))
         await asyncio.sleep(1)  # by then the users' lines are written
         self._journal.append({"name": name, "collected": True})
 
-    async def _results(self, name: str, content: bytes | None) -> dict[str, Any]:
+    def _tell(self, key: str, result: Answer | Exception) -> None:
+        for future in self._waiting.pop(key, ()):
+            if future.done():
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    async def _results(self, name: str, keys: Collection[str], content: bytes | None) -> dict[str, Answer | Exception]:
         batch_id = self._batch_ids.get(name)
         if batch_id is None and content is None:
             batch_id = await self._find(name)
@@ -151,23 +178,25 @@ class OpenAIBatchBackend(OpenAIBackend):
                 completion_window="24h",
                 metadata={_NAME: name},
             )
-            batch_id = batch.id
+            batch_id = self._usable_id(batch.id)
         self._journal.append({"name": name, "batch_id": batch_id})
         while (batch := await self.client.batches.retrieve(batch_id)).status not in _FINAL:
             await asyncio.sleep(self._poll_seconds)
         if batch.status == "failed":
             problems = "; ".join(
-                problem.message or "" for problem in (batch.errors.data if batch.errors else None) or []
+                str(problem.message or "") for problem in (batch.errors.data if batch.errors else None) or []
             )
             self._journal.append({"name": name, "collected": True})
-            raise InputError(f"--batch: the server refused batch {batch_id}: {problems or 'no reason given'}")
-        results: dict[str, Any] = {}
+            problems = self.secrets.one_line(problems) or "no reason given"
+            raise InputError(f"--batch: the server refused batch {batch_id}: {problems}")
+        results: dict[str, Answer | Exception] = {}
+        wanted = set(keys)
         for file_id in (batch.output_file_id, batch.error_file_id):
             if file_id:
-                text = (await self.client.files.content(file_id)).text
-                for line in text.splitlines():
-                    record = json.loads(line)
-                    results[record["custom_id"]] = lambda record=record: _read(record)
+                async for line in self._lines(self._usable_id(file_id), len(wanted)):
+                    key, result = self._read(line)
+                    if key in wanted:
+                        results[key] = result
         return results
 
     async def _find(self, name: str) -> str | None:
@@ -177,14 +206,57 @@ class OpenAIBatchBackend(OpenAIBackend):
                 return batch.id
         return None
 
+    def _usable_id(self, value: object) -> str:
+        if isinstance(value, str) and value == self.secrets.one_line(value, 200) and value:
+            return value
+        raise InputError(f"--batch: the server answers with {self._one_line(value)!r} where an id should be")
 
-def _read(record: dict[str, Any]) -> Answer:
-    response = record.get("response") or {}
-    if record.get("error") or response.get("status_code") != 200:
-        detail = json.dumps(record.get("error") or response.get("body"), ensure_ascii=False)[:300]
-        raise RequestFailed("http", f"status {response.get('status_code')}: {detail}")
-    return read_completion(json.dumps(response["body"]))
+    async def _lines(self, file_id: str, requests: int) -> AsyncIterator[bytes]:
+        """Lines of a file at the server, as they come; one that is too long is left out, and its request unanswered."""
+        from recbole_llmdistill.profiles.backends.http_client import TRANSFER_SECONDS
 
+        rest, skipping, lines = b"", False, 0
+        async with (
+            asyncio.timeout(TRANSFER_SECONDS),
+            self.client.files.with_streaming_response.content(file_id) as response,
+        ):
+            async for part in response.iter_bytes():
+                *whole, rest = (rest + part).split(b"\n")
+                for line in whole:
+                    if not skipping:
+                        yield line
+                    skipping = False
+                lines += len(whole)
+                if len(rest) > _LONGEST_LINE:
+                    rest, skipping = b"", True
+                if lines > 2 * requests + _SPARE_LINES:
+                    raise InputError(f"--batch: file {file_id} has more lines than there were requests")
+        if rest and not skipping:
+            yield rest
 
-def _missing() -> Answer:
-    raise RequestFailed("expired", "the batch ended before this request was answered")
+    def _read(self, line: bytes) -> tuple[str | None, Answer | Exception]:
+        """Whose request a line answers, and how."""
+        from recbole_llmdistill.profiles.backends.completion import answer_of
+        from recbole_llmdistill.profiles.backends.http_client import read_json
+
+        failure = RequestFailed("no_json", f"the line of the batch is no answer: {self.secrets.one_line(line[:999])}")
+        try:
+            record = read_json(line.decode("utf-8", "replace"))
+        except ValueError:
+            return None, failure
+        if not isinstance(record, dict) or not isinstance(key := record.get("custom_id"), str):
+            return None, failure
+        response = record.get("response")
+        response = response if isinstance(response, dict) else {}
+        if not record.get("error") and response.get("status_code") == 200:
+            try:
+                return key, answer_of(response.get("body"), self.secrets)
+            except RequestFailed as unusable:
+                return key, unusable
+        status, error = response.get("status_code"), record.get("error") or response.get("body")
+        message = json.dumps(error, ensure_ascii=False)
+        detail = f"status {status}: {self.secrets.one_line(message)}"
+        if status in (400, 422):
+            inner = error.get("error", error) if isinstance(error, dict) else None
+            return key, _BadRequest(detail, message, inner.get("param") if isinstance(inner, dict) else None)
+        return key, RequestFailed("http", detail)
