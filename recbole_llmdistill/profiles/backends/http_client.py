@@ -7,11 +7,13 @@ host, answer without end, or keep a request open for longer than ``--timeout``.
 """
 
 import asyncio
+import base64
 import json
 import math
 import os
 import re
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import httpx2  # what the openai client is made of
 import openai
@@ -115,14 +117,19 @@ def connect(
 
     Args:
         key: None where the server needs none.
-        base_url: None: OpenAI's.
+        base_url: None: OpenAI's. A user and password in it are sent in place of the key.
         timeout: seconds for one attempt.
         retries: further attempts.
         most_bytes: of an answer.
     """
+    headers = None
+    if base_url and (userinfo := urlsplit(base_url).netloc.rpartition("@")[0]):
+        base_url = base_url.replace(f"{userinfo}@", "", 1)
+        headers = {"Authorization": f"Basic {base64.b64encode(unquote(userinfo).encode()).decode()}"}
     return openai.AsyncOpenAI(
         api_key=key or "none",
         base_url=base_url,
+        default_headers=headers,
         timeout=timeout,
         max_retries=retries,
         http_client=GuardedClient(timeout, most_bytes),

@@ -1,18 +1,24 @@
 """Any server with the OpenAI embeddings protocol: the hosted ones, vLLM, Text Embeddings Inference, Ollama ..."""
 
+import base64
+import binascii
 import os
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.profiles.backends.event_loop import BackgroundLoop
+from recbole_llmdistill.profiles.backends.masking import Secrets, shown_address
 from recbole_llmdistill.profiles.encoders.long_texts import LongTexts, encode_with_limit
 from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 DEFAULT_TOKEN_LIMIT = 8191
+
+_MOST_BYTES_A_TEXT = 2**19
+"""Of an answer: 16,000 numbers as JSON."""
 
 
 class OpenAIEncoder:
@@ -30,7 +36,7 @@ class OpenAIEncoder:
         dimensions: asked of the server; None: its default.
         batch_size: texts a request.
         concurrency: requests in flight.
-        timeout: seconds that an answer may take.
+        timeout: seconds for one attempt at a request, from connecting to the last byte of the answer.
         max_retries: further attempts at a request that failed for a passing reason.
 
     Raises:
@@ -51,19 +57,28 @@ class OpenAIEncoder:
         max_retries: int = 6,
     ) -> None:
         try:
-            import openai
+            from recbole_llmdistill.profiles.backends.http_client import MOST_BYTES, connect, key_of
         except ImportError as error:
             raise InputError(
                 f"encoder 'openai:{model}' needs the openai client ({error}): pip install 'recbole-llmdistill[llm]'; "
                 "--encoder=tfidf needs nothing"
             ) from error
-        key = os.environ.get(KEY_VARIABLE)
+        key = key_of(KEY_VARIABLE)
+        base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
         if not key and base_url is None:
             raise InputError(
                 f"encoder 'openai:{model}': the environment variable {KEY_VARIABLE} is not set; set it, or give the "
                 "address of your own server by --base-url"
             )
-        self.client = openai.OpenAI(api_key=key or "none", base_url=base_url, timeout=timeout, max_retries=max_retries)
+        self._secrets = Secrets(key, base_url)
+        try:
+            self.client = connect(
+                key, base_url, timeout, max_retries, most_bytes=MOST_BYTES + batch_size * _MOST_BYTES_A_TEXT
+            )
+        except Exception as error:  # an address that is none
+            raise InputError(f"--base-url: {self._secrets.one_line(error)}") from error
+        self._loop = BackgroundLoop()
+        self._loop.close_with(self, self.client.close)
         self.model, self.prefix, self.long, self.dimensions = model, prefix or "", long, dimensions
         self.batch_size, self.concurrency = batch_size, concurrency
         self.token_limit = token_limit or DEFAULT_TOKEN_LIMIT
@@ -73,10 +88,8 @@ class OpenAIEncoder:
 
     @property
     def address(self) -> str:
-        """The server's address without a user name or password that may stand in it."""
-        parts = urlsplit(str(self.client.base_url))
-        port = f":{parts.port}" if parts.port else ""
-        return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+        """The server's address without a secret that may stand in it."""
+        return shown_address(str(self.client.base_url))
 
     def settings(self) -> dict[str, Any]:
         """As :class:`~recbole_llmdistill.profiles.encoders.protocol.TextEncoder`."""
@@ -103,31 +116,89 @@ class OpenAIEncoder:
         return np.concatenate([self._request(part) for part in parts])
 
     def _request(self, texts: list[str]) -> np.ndarray:
+        """Vectors ``[texts, D]`` of texts that go into one request."""
+        import httpx2
         import openai
 
+        from recbole_llmdistill.profiles.backends.http_client import UnreadableAnswer, describe_error, read_json
+
         wanted = {} if self.dimensions is None else {"dimensions": self.dimensions}
+        body = {
+            "model": self.model,
+            "input": [self.prefix + text for text in texts],
+            "encoding_format": "float",
+            **wanted,
+        }
         try:
-            answer = self.client.embeddings.create(
-                model=self.model, input=[self.prefix + text for text in texts], encoding_format="float", **wanted
-            )
-            rows = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
-            vectors = np.array(rows, dtype=np.float32)
+            response = self._loop.run(self.client.post("/embeddings", cast_to=httpx2.Response, body=body))
+            return self._vectors(read_json(response.text), len(texts))
+        except InputError:
+            raise
         except openai.AuthenticationError as error:  # whose text may repeat the key
             raise InputError(f"{self.address} refuses the key in {KEY_VARIABLE} (status 401)") from error
         except openai.APIStatusError as error:
-            text = " ".join(str(error.message).split())[:300]
             raise InputError(
-                f"{self.address} refuses a request for model {self.model!r}: status {error.status_code}, {text}"
+                f"{self.address} refuses a request for model {self.model!r}: status {error.status_code}, "
+                f"{self._secrets.one_line(error.message)}"
             ) from error
         except openai.APIConnectionError as error:
             raise InputError(
-                f"{self.address} cannot be reached ({error.__cause__ or error}); see --base-url"
+                f"{self.address} cannot be reached ({describe_error(error, self._secrets)}); see --base-url"
             ) from error
-        except (openai.APIError, ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"{self.address} answers with something else than embeddings ({error!r})") from error
-        if vectors.ndim != 2 or len(vectors) != len(texts):
-            raise InputError(f"{self.address} answers {len(texts)} texts with embeddings of shape {vectors.shape}")
-        return vectors
+        except (openai.OpenAIError, UnreadableAnswer, ValueError) as error:
+            raise self._no_embeddings(error) from error
+
+    def _vectors(self, answer: Any, texts: int) -> np.ndarray:
+        """Vectors ``[texts, D]`` of an answer, in the order of the texts.
+
+        Raises:
+            InputError: it has others, or none.
+        """
+        from recbole_llmdistill.profiles.backends.http_client import error_of
+
+        if (error := error_of(answer)) is not None:
+            raise self._no_embeddings(error)
+        data = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+            raise self._no_embeddings(answer)
+        if len(data) != texts:
+            raise InputError(f"{self.address} answers {texts} texts with {len(data)} embeddings")
+        numbers = [item.get("index") for item in data]
+        if any(number is not None for number in numbers):  # some servers number nothing and keep the order
+            order = {number: item for number, item in zip(numbers, data, strict=True) if type(number) is int}
+            if sorted(order) != list(range(texts)):
+                raise InputError(
+                    f"{self.address} does not number its embeddings from 0 to {texts - 1}, so it is unknown which text "
+                    "has which; --batch-size=1 asks for one at a time"
+                )
+            data = [order[number] for number in range(texts)]
+        rows = [self._vector(item.get("embedding")) for item in data]
+        sizes = sorted({len(row) for row in rows})
+        if len(sizes) > 1:
+            raise InputError(f"{self.address} answers with embeddings of {sizes[0]} and of {sizes[-1]} values")
+        if self.dimensions is not None and sizes != [self.dimensions]:
+            raise InputError(
+                f"{self.address} answers with {sizes[0]} values where {self.dimensions} were asked for; leave "
+                "--dimensions out, and take `llmdistill reduce` for smaller vectors"
+            )
+        return np.stack(rows)
+
+    def _vector(self, embedding: Any) -> np.ndarray:
+        """A vector ``[D]`` from numbers, or from their bytes in base64, which some servers send unasked."""
+        if isinstance(embedding, str):
+            try:
+                return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4").astype(np.float32)
+            except (binascii.Error, ValueError) as error:
+                raise self._no_embeddings(embedding) from error
+        row = np.array(embedding) if isinstance(embedding, list) and embedding else None
+        if row is None or row.ndim != 1 or row.dtype.kind not in "fiu":
+            raise self._no_embeddings(embedding)
+        with np.errstate(over="ignore"):  # an infinite value is told with the user whose it is
+            return row.astype(np.float32)
+
+    def _no_embeddings(self, what: object) -> InputError:
+        text = self._secrets.one_line(what, 200)
+        return InputError(f"{self.address} answers with something else than embeddings ({text})")
 
     def _split(self, text: str) -> tuple[list[str], list[int]]:
         """Pieces of ``budget`` bytes at most, cut at white space where there is some in the later half of a piece."""
