@@ -15,14 +15,15 @@ class ChatServer:
     """Serves on loopback until :meth:`stop`.
 
     Args:
-        answer: text of the answer to a prompt, or (text, finish reason).
-        fault: name of a fault for a prompt that is asked for the n-th time (from 1), or None.
+        answer: text of the answer to a prompt, or its message, or (either, finish reason).
+        fault: name of a fault for a prompt that is asked for the n-th time (from 1), or a function that answers by the
+            request's handler, or None.
     """
 
     def __init__(
         self,
-        answer: Callable[[str], str | tuple[str, str]] = lambda prompt: PROFILE,
-        fault: Callable[[str, int], str | None] = lambda prompt, attempt: None,
+        answer: Callable[[str], str | dict | tuple[str | dict, str]] = lambda prompt: PROFILE,
+        fault: Callable[[str, int], str | Callable | None] = lambda prompt, attempt: None,
         models: tuple[str, ...] = ("tiny",),
         key: str | None = None,
         delay: float = 0.0,
@@ -39,6 +40,9 @@ class ChatServer:
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict] = {}
         self.polls_until_done = 2
+        self.refuses: Callable[[dict], dict | None] = lambda body: None
+        self.models_body: bytes | None = None
+        self.after_batch: Callable[[dict], None] = lambda batch: None
         server = self
 
         class Handler(_Handler):
@@ -46,6 +50,7 @@ class ChatServer:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
+        self._http.handle_error = lambda *args: None  # a client that has heard enough
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
         self._thread.start()
 
@@ -62,13 +67,18 @@ class ChatServer:
         prompt = body["messages"][-1]["content"]
         found = self.answer(prompt)
         text, finish = found if isinstance(found, tuple) else (found, "stop")
+        message = text if isinstance(text, dict) else {"role": "assistant", "content": text}
         return {
             "id": "1",
             "object": "chat.completion",
             "created": 1,
             "model": body["model"],
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}],
-            "usage": {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split()), "total_tokens": 0},
+            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+            "usage": {
+                "prompt_tokens": len(prompt.split()),
+                "completion_tokens": len(str(text).split()),
+                "total_tokens": 0,
+            },
         }
 
 
@@ -103,7 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.refused():
             return
         path = self.path.removeprefix("/v1").split("?")[0]
-        if path == "/models":
+        if path == "/models" and chat.models_body is not None:
+            self.send(200, chat.models_body)
+        elif path == "/models":
             data = [{"id": name, "object": "model", "created": 1, "owned_by": "test"} for name in chat.models]
             if chat.max_model_len:
                 data = [{**model, "max_model_len": chat.max_model_len} for model in data]
@@ -158,11 +170,14 @@ class _Handler(BaseHTTPRequestHandler):
             request = json.loads(line)
             with self.chat.lock:
                 self.chat.asked[request["body"]["messages"][-1]["content"]] += 1
-            response = {"status_code": 200, "body": self.chat.complete(request["body"])}
+            refusal = self.chat.refuses(request["body"])
+            body = refusal or self.chat.complete(request["body"])
+            response = {"status_code": 400 if refusal else 200, "body": body}
             lines.append(json.dumps({"custom_id": request["custom_id"], "response": response, "error": None}))
         name = f"out-{batch['id']}"
         self.chat.files[name] = "\n".join(lines).encode()
         batch |= {"status": "completed", "output_file_id": name}
+        self.chat.after_batch(batch)
 
     def chat_completion(self, body: dict) -> None:
         chat = self.chat
@@ -176,19 +191,24 @@ class _Handler(BaseHTTPRequestHandler):
             chat.most_under_way = max(chat.most_under_way, chat.under_way)
         try:
             time.sleep(chat.delay)
-            self.answer_or_fail(body, chat.fault(prompt, attempt))
+            if (refusal := chat.refuses(body)) is not None:
+                self.send(400, refusal)
+            else:
+                self.answer_or_fail(body, chat.fault(prompt, attempt))
         except (BrokenPipeError, ConnectionResetError):
             pass
         finally:
             with chat.lock:
                 chat.under_way -= 1
 
-    def answer_or_fail(self, body: dict, fault: str | None) -> None:
+    def answer_or_fail(self, body: dict, fault: str | Callable | None) -> None:
         if fault is None:
             answer = self.chat.complete(body)
             with self.chat.lock:
                 self.chat.answered[body["messages"][-1]["content"]] += 1
             self.send(200, answer)
+        elif callable(fault):
+            fault(self, body)
         elif fault == "429":
             self.send(429, {"error": {"message": "slow down"}}, {"Retry-After": "1"})
         elif fault == "quota":

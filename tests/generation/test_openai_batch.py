@@ -124,3 +124,32 @@ def test_by_the_command(tmp_path, shop, serve, generate, monkeypatch) -> None:
     assert len(server.batches) == 1
     assert generate(*arguments) == 0
     assert len(server.batches) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"custom_id": KEY, "response": {"status_code": 200, "body": 7}}', "no_json"),
+        ('{"custom_id": KEY, "response": {"status_code": 200, "body": {"choices": []}}}', "no_json"),
+        ('{"custom_id": KEY, "response": [1], "error": null}', "http"),
+        ('{"custom_id": KEY, "response": null, "error": {"message": "too busy"}}', "http"),
+        ('{"custom_id": KEY, "error": ' + "[" * 900 + "]" * 900 + "}", "http"),
+        ('{"custom_id": KEY, "error": ' + "[" * 200_000 + "]" * 200_000 + "}", "expired"),
+        ('{"custom_id": 7}', "expired"),
+        ("nonsense", "expired"),
+        ("\x00" * 17 * 2**20, "expired"),
+    ],
+)
+def test_a_bad_line_fails_its_user_alone(tmp_path, serve, line: str, reason: str) -> None:
+    server = serve(lambda prompt: f"answer\u2028 to {prompt}")
+
+    def spoil(batch: dict) -> None:
+        content = server.files[batch["output_file_id"]].decode().split("\n")
+        first = json.loads(content[0])["custom_id"]
+        answered = [json.dumps(json.loads(text), ensure_ascii=False) for text in content[1:]]
+        server.files[batch["output_file_id"]] = "\n".join([line.replace("KEY", json.dumps(first)), *answered]).encode()
+
+    server.after_batch = spoil
+    answers = asyncio.run(ask_all(server, tmp_path, ["question 0", "question 1", "question 2"]))
+    assert answers[0].reason == reason
+    assert [answer.text for answer in answers[1:]] == ["answer\u2028 to question 1", "answer\u2028 to question 2"]

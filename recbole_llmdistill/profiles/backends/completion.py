@@ -1,6 +1,5 @@
 """Read a chat completion, whatever a server makes of it."""
 
-import math
 from typing import Any
 
 from recbole_llmdistill.profiles.backends.http_client import error_of, read_json
@@ -99,9 +98,8 @@ def _tokens(value: Any) -> int:
     """A count of tokens; 0 for all that is none."""
     if isinstance(value, str) and value.isdecimal() and len(value) < 10:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return 0
-    return int(value) if 0 <= value < _MOST_TOKENS else 0
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if is_number and 0 <= value < _MOST_TOKENS else 0  # NaN compares to nothing
 
 
 def _finish_reason(value: Any, secrets: Secrets) -> str:

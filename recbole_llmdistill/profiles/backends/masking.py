@@ -50,7 +50,10 @@ class Secrets:
 
     def one_line(self, text: object, most: int = 300) -> str:
         """One printable line of at most ``most`` characters, for messages and journals."""
-        masked = self.mask(str(text))
+        try:
+            masked = self.mask(str(text))
+        except RecursionError:  # lists in lists in lists
+            return type(text).__name__
         line = " ".join("".join(letter if letter.isprintable() else " " for letter in masked[: 100 * most]).split())
         return line if len(line) <= most else line[: most - 4] + " ..."
 

@@ -100,11 +100,8 @@ class OpenAIBackend:
 
     async def answer(self, request: Request) -> Answer:
         """Ask; see the protocol."""
-        from recbole_llmdistill.profiles.backends.completion import read_completion
-
         async with self._limit:
-            body = await self._body(request)
-        return read_completion(body, self.secrets)
+            return await self._ask(request)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -182,14 +179,14 @@ class OpenAIBackend:
                 f"{self.where} does not speak the OpenAI protocol ({self._one_line(error)}); see --base-url"
             ) from error
 
-    async def _body(self, request: Request) -> str:
-        """The JSON text of the answer."""
+    async def _ask(self, request: Request) -> Answer:
         import openai
 
+        from recbole_llmdistill.profiles.backends.completion import read_completion
         from recbole_llmdistill.profiles.backends.http_client import describe_error
 
         try:
-            return (await self._create(request)).text
+            return read_completion((await self._create(request)).text, self.secrets)
         except (InputError, RequestFailed):
             raise
         except openai.APITimeoutError as error:

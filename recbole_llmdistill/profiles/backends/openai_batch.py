@@ -236,27 +236,37 @@ class OpenAIBatchBackend(OpenAIBackend):
 
     def _read(self, line: bytes) -> tuple[str | None, Answer | Exception]:
         """Whose request a line answers, and how."""
-        from recbole_llmdistill.profiles.backends.completion import answer_of
         from recbole_llmdistill.profiles.backends.http_client import read_json
 
-        failure = RequestFailed("no_json", f"the line of the batch is no answer: {self.secrets.one_line(line[:999])}")
         try:
             record = read_json(line.decode("utf-8", "replace"))
         except ValueError:
-            return None, failure
-        if not isinstance(record, dict) or not isinstance(key := record.get("custom_id"), str):
-            return None, failure
+            return None, _no_answer(line)
+        key = record.get("custom_id") if isinstance(record, dict) else None
+        if not isinstance(key, str):
+            return None, _no_answer(line)
+        try:
+            return key, self._result(record)
+        except RequestFailed as failure:
+            return key, failure
+        except Exception:  # whatever a server sends, this user fails and no other
+            return key, _no_answer(line)
+
+    def _result(self, record: dict[str, Any]) -> Answer:
+        from recbole_llmdistill.profiles.backends.completion import answer_of
+
         response = record.get("response")
         response = response if isinstance(response, dict) else {}
         if not record.get("error") and response.get("status_code") == 200:
-            try:
-                return key, answer_of(response.get("body"), self.secrets)
-            except RequestFailed as unusable:
-                return key, unusable
+            return answer_of(response.get("body"), self.secrets)
         status, error = response.get("status_code"), record.get("error") or response.get("body")
         message = json.dumps(error, ensure_ascii=False)
         detail = f"status {status}: {self.secrets.one_line(message)}"
         if status in (400, 422):
             inner = error.get("error", error) if isinstance(error, dict) else None
-            return key, _BadRequest(detail, message, inner.get("param") if isinstance(inner, dict) else None)
-        return key, RequestFailed("http", detail)
+            raise _BadRequest(detail, message, inner.get("param") if isinstance(inner, dict) else None)
+        raise RequestFailed("http", detail)
+
+
+def _no_answer(line: bytes) -> RequestFailed:
+    return RequestFailed("no_json", f"the line of {len(line):,} bytes in the answer of the batch is no answer")
