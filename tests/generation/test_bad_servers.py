@@ -228,7 +228,7 @@ def test_a_prompt_that_speaks_of_temperature_changes_nothing(shop, serve, genera
     assert "asked without" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--timeout=0", "--timeout=nan", "--retries=-1"])
+@pytest.mark.parametrize("option", ["--timeout=0", "--timeout=nan", "--retries=-1", "--temperature=nan"])
 def test_limits_that_are_none(shop, serve, generate, capsys, option: str) -> None:
     server = serve()
     assert generate(*endpoint(server, option)) == 2

@@ -161,3 +161,27 @@ def test_ray_actors(tiny_gemma, prompt, shop, generate) -> None:
 def test_no_ray_cluster(tiny_gemma, shop, generate, capsys) -> None:
     assert generate("--llm", f"hf:{tiny_gemma}", "--out", "out", "--ray=auto") == 2
     assert "--ray=auto: no cluster there" in capsys.readouterr().err
+
+
+def test_marks_of_thoughts_are_read_before_special_tokens_are_dropped(tiny_gemma, tmp_path) -> None:
+    """[THINK] and the channels of gpt-oss are special tokens: dropped unread, the thought would be the profile."""
+    import shutil
+    from types import SimpleNamespace
+
+    from transformers import AutoTokenizer
+
+    from recbole_llmdistill.profiles.answer_checks import check_answer
+
+    folder = shutil.copytree(tiny_gemma, tmp_path / "thinker")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    marks = ["[THINK]", "[/THINK]", "<|channel|>", "<|message|>", "<|end|>", "<|start|>", "<|filler|>"]
+    tokenizer.add_special_tokens({"additional_special_tokens": marks})
+    tokenizer.save_pretrained(folder)
+    backend = HuggingFaceBackend(HuggingFaceSettings(str(folder)))
+    backend.model = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=None))
+    for said in (
+        "[THINK]hm[/THINK]likes drama<|filler|>",
+        "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>likes drama",
+    ):
+        tokens = [*backend.tokenizer(said)["input_ids"], backend.tokenizer.eos_token_id]
+        assert check_answer(backend._read(tokens, 1, 200), 1).text == "likes drama"

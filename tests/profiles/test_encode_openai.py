@@ -1,7 +1,9 @@
 """``llmdistill encode`` at an OpenAI-compatible server on the loopback."""
 
+import base64
 import json
 import socket
+import time
 from pathlib import Path
 
 import numpy as np
@@ -142,3 +144,87 @@ def test_pieces_never_break_a_character(embeddings_server) -> None:
     sent = embeddings_server.requests[-1]["input"]
     assert "".join(sent) == text
     assert max(len(piece.encode()) for piece in sent) <= 33
+
+
+def items(*embeddings: object, numbers: object = None) -> dict:
+    numbers = range(len(embeddings)) if numbers is None else numbers
+    return {"data": [{"index": index, "embedding": row} for index, row in zip(numbers, embeddings, strict=True)]}
+
+
+BASE64 = base64.b64encode(np.array([1, 2.5], dtype="<f4").tobytes()).decode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "vectors"),
+    [
+        (items([1, 2.5], [3, 4]), [[1, 2.5], [3, 4]]),
+        (items([1, 2.5], [3, 4], numbers=[1, 0]), [[3, 4], [1, 2.5]]),
+        (items(BASE64, [3, 4]), [[1, 2.5], [3, 4]]),
+        ({"data": [{"embedding": [1, 2]}, {"embedding": [3, 4]}]}, [[1, 2], [3, 4]]),  # some servers do not number
+        (items([1e39, 1], [1, 2]), [[np.inf, 1], [1, 2]]),  # refused with the name of the user, see above
+    ],
+)
+def test_embeddings_in_their_order(embeddings_server, answer: dict, vectors) -> None:
+    embeddings_server.answer = lambda body: answer
+    encoder = OpenAIEncoder("tiny", base_url=embeddings_server.url)
+    np.testing.assert_array_equal(encoder.encode(["a", "b"]).vectors, np.float32(vectors))
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (items([1, 2], [3, 4], numbers=[0, 0]), "does not number its embeddings"),
+        (items([1, 2], [3, 4], numbers=[0, 2]), "does not number its embeddings"),
+        (items([1, 2], [3, 4], numbers=[0, None]), "does not number its embeddings"),
+        (items([1, 2], [3, 4], numbers=[0, True]), "does not number its embeddings"),
+        (items([1, 2]), "answers 2 texts with 1 embeddings"),
+        (items([1, 2], [3, 4], [5, 6]), "answers 2 texts with 3 embeddings"),
+        (items([1, 2], [3]), "embeddings of 1 and of 2 values"),
+        (items([1, 2], []), "something else than embeddings"),
+        (items([1, 2], None), "something else than embeddings"),
+        (items([1, 2], ["1", "2"]), "something else than embeddings"),
+        (items([1, 2], [None, 2]), "something else than embeddings"),
+        (items([1, 2], [[1, 2]]), "something else than embeddings"),
+        (items([1, 2], [True, False]), "something else than embeddings"),
+        (items([1, 2], "no base64!"), "something else than embeddings"),
+        (items([1, 2], "AAA="), "something else than embeddings"),
+        ({"data": {}}, "something else than embeddings"),
+        ({"error": {"message": f"over quota of {SECRET}"}}, r"over quota of \*\*\*"),
+        ([1], "something else than embeddings"),
+    ],
+)
+def test_what_is_no_embeddings(embeddings_server, answer: object, message: str) -> None:
+    embeddings_server.answer = lambda body: answer
+    encoder = OpenAIEncoder("tiny", base_url=embeddings_server.url)
+    with pytest.raises(InputError, match=message) as caught:
+        encoder.encode(["a", "b"])
+    assert SECRET not in str(caught.value)
+    assert len(embeddings_server.requests) == 1  # it has been answered, and is not asked again
+
+
+def test_a_size_that_was_not_asked_for(embeddings_server) -> None:
+    encoder = OpenAIEncoder("tiny", base_url=embeddings_server.url, dimensions=3)
+    with pytest.raises(InputError, match="answers with 4 values where 3 were asked for"):
+        encoder.encode(["a"])
+
+
+def test_a_key_in_a_long_error_is_masked_before_the_cut(embeddings_server) -> None:
+    embeddings_server.faults = [(400, {}, {"error": {"message": "x" * 290 + SECRET}})]
+    with pytest.raises(InputError) as caught:
+        OpenAIEncoder("tiny", base_url=embeddings_server.url).encode(["a"])
+    assert SECRET[:8] not in str(caught.value)
+
+
+def test_texts_do_not_follow_a_redirect_to_another_host(embeddings_server) -> None:
+    embeddings_server.faults = [(307, {"Location": "http://localhost:9/v1/embeddings"}, {})]
+    with pytest.raises(InputError, match="redirects to http://localhost:9/v1/embeddings"):
+        OpenAIEncoder("tiny", base_url=embeddings_server.url).encode(["a"])
+
+
+def test_the_timeout_bounds_the_whole_request(embeddings_server) -> None:
+    original = embeddings_server.answer
+    embeddings_server.answer = lambda body: time.sleep(5) or original(body)
+    started = time.monotonic()
+    with pytest.raises(InputError, match="cannot be reached"):
+        OpenAIEncoder("tiny", base_url=embeddings_server.url, timeout=0.5, max_retries=0).encode(["a"])
+    assert time.monotonic() - started < 4

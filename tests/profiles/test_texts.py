@@ -77,3 +77,21 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"profiles\.jsonl does not exist"):
         find_profile_texts(tmp_path)
+
+
+def test_thoughts_of_older_versions_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "p.jsonl",
+        {"user_id": "1", "profile": "<think>hm</think>\nlikes tea"},
+        {"user_id": "2", "profile": "likes tea"},
+        {"user_id": "3", "profile": "<think>does not end"},
+        {"user_id": "4", "profiles": {"profile": "likes ```code``` <3", "habits": "hm</think>late"}},
+    )
+    profiles = read_profile_texts(path)
+    assert profiles.user_tokens == ["1", "2", "4"]
+    assert profiles.texts == ["likes tea", "likes ```code``` <3", "late"]
+    assert profiles.empty == ("3",)
+    assert profiles.thoughts == ("1", "3", "4")
+    thoughts, empty = profiles.warnings()
+    assert "the texts of 3 users hold a model's thought (the first is that of '1')" in thoughts
+    assert "1 users have an empty text" in empty

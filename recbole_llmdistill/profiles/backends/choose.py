@@ -1,5 +1,6 @@
 """The back end that ``--llm`` names."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +46,10 @@ def choose_backend(options: LLMOptions, histories: Histories, folder: Path | Non
         folder: where a run writes; the batch API's jobs are noted there.
 
     Raises:
-        InputError: no such LLM, or a package is missing.
+        InputError: no such LLM, a temperature that is none, or a package is missing.
     """
+    if not 0 <= options.temperature < math.inf:
+        raise InputError(f"--temperature={options.temperature:g}: give 0 or more")
     kind, _, model = options.llm.partition(":")
     if options.llm == summary.LLM:
         return summary.SummaryBackend(histories)
