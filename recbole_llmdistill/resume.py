@@ -9,11 +9,18 @@ from recbole.config import Config
 from recbole.data.dataloader import TrainDataLoader
 from torch import distributed
 
+from recbole_llmdistill.compat.loaded_config import FREE_KEYS
+from recbole_llmdistill.compat.token_tables import TokenTables, check_numbering
 from recbole_llmdistill.errors import InputError
 
+_NEEDED = {
+    *("epoch", "state_dict", "head", "optimizer", "cur_step", "stale_at_switch", "best_valid_score"),
+    *("best_valid_result", "train_loss_dict", "first_target_spread", "random_states", "interactions"),
+}
 # Keys that may differ between an interrupted run and its continuation.
 _FREE_KEYS = {"distill_resume", "show_progress", "state", "device", "gpu_id", "data_path", "worker", "verbose"}
 _FREE_KEYS |= {"local_rank", "ip", "port"}  # of parallel training; how many processes there are is not free
+_FREE_KEYS |= FREE_KEYS
 
 
 def random_states(train_data: TrainDataLoader) -> list[dict[str, Any]]:
@@ -57,8 +64,12 @@ def check_same_run(state: dict[str, Any], config: Config, file: str) -> None:
     Raises:
         InputError: the file is no resume state, or settings differ; names them.
     """
-    if not isinstance(state, dict) or "random_states" not in state:
+    if not isinstance(state.get("config"), Config) or "random_states" not in state:
         raise InputError(f"distill_resume: {file} is no .resume file (a finished run's weights: distill_warm_start)")
+    if missing := _NEEDED - state.keys():
+        raise InputError(f"distill_resume: {file} is of another version of this package: it lacks {min(missing)}")
+    if not isinstance(state["epoch"], int):
+        raise InputError(f"distill_resume: {file} is damaged: its epoch is no number")
     then, now = state["config"].final_config_dict, config.final_config_dict
     differing = [
         f"{key}={then.get(key)!r} then, {now.get(key)!r} now"
@@ -67,3 +78,23 @@ def check_same_run(state: dict[str, Any], config: Config, file: str) -> None:
     ]
     if differing:
         raise InputError(f"distill_resume: {file} is of a run with other settings: {'; '.join(differing)}")
+
+
+def check_same_data(state: dict[str, Any], interactions: str, own: TokenTables, file: str) -> None:
+    """Refuse to continue ``state`` on other interactions, or on the same ones numbered otherwise.
+
+    Args:
+        state: of the interrupted run.
+        interactions: digest of the data set at hand.
+        own: its tokens.
+        file: name of the ``.resume`` file.
+
+    Raises:
+        InputError: users, items or their interactions differ.
+    """
+    check_numbering(state, own, f"distill_resume: {file}")
+    if state["interactions"] != interactions:
+        raise InputError(
+            f"distill_resume: {file} is of a run on other interactions of these users and items; restore the files it "
+            "was trained on, or train anew"
+        )

@@ -10,15 +10,16 @@ import torch
 from recbole.data.dataloader import TrainDataLoader
 from recbole.trainer import Trainer
 
-from recbole_llmdistill.compat.checkpoints import read_checkpoint, write_checkpoint
+from recbole_llmdistill.compat.checkpoints import first_line, read_checkpoint, weights_of, write_checkpoint
 from recbole_llmdistill.compat.parallel_training import data_parallel
+from recbole_llmdistill.compat.token_tables import KEY, rows_by_token
 from recbole_llmdistill.data.profiles import load_user_profiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.evaluation import BestItemsCollector, best_items
 from recbole_llmdistill.freed_memory import keep_freed_memory
 from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.training_report import CollapseWatch
-from recbole_llmdistill.resume import check_same_run, random_states, restore_random_states
+from recbole_llmdistill.resume import check_same_data, check_same_run, random_states, restore_random_states
 
 
 class DistillationTrainer(Trainer):
@@ -65,6 +66,7 @@ class DistillationTrainer(Trainer):
             InputError: the profiles are missing or unfit, or ``distill_resume`` is not a state of this run.
         """
         self._train_data, self._saved, self._validates = train_data, saved, bool(valid_data) and self.eval_step > 0
+        self._interactions = train_data._dataset.digest() if saved or self.settings.distill_resume else None
         state = self._read_resume_state()
         if state["head"] is not None if state else self.distillation_epochs > 0:
             self._begin_distillation(train_data)
@@ -169,9 +171,14 @@ class DistillationTrainer(Trainer):
 
     def _warm_start(self, file: str) -> None:
         state = read_checkpoint(file, map_location=self.device)
+        weights = weights_of(state, f"distill_warm_start: {file}")
+        own = self.model.token_tables
+        rows = rows_by_token(state, own, f"distill_warm_start: {file}")
         try:
-            self.model.load_state_dict(state["state_dict"])
-        except (KeyError, TypeError, RuntimeError) as error:  # RuntimeError: names or shapes of weights differ
+            if rows is not None:
+                weights |= {name: _in_order(weights[name], rows) for name in self.model.item_rows if name in weights}
+            self.model.load_state_dict(weights)
+        except (IndexError, RuntimeError) as error:  # names or shapes of weights differ
             raise InputError(
                 f"distill_warm_start: {file} does not hold weights of this model with these sizes "
                 f"({' '.join(str(error).split())})"
@@ -184,12 +191,11 @@ class DistillationTrainer(Trainer):
         states = random_states(self._train_data)
         if self.config["local_rank"] != 0:
             return
-        head = self.model.distillation_head  # None in stage two
+        head, tokens = self.model.distillation_head, self.model.token_tables  # the head is None in stage two
         write_checkpoint(
             {
                 "config": self.config,
                 "epoch": epoch,
-                "saved_model_file": os.fspath(self.saved_model_file),
                 "state_dict": self.model.state_dict(),
                 "head": head.state_dict() if head is not None else None,
                 "optimizer": self.optimizer.state_dict(),
@@ -200,6 +206,8 @@ class DistillationTrainer(Trainer):
                 "train_loss_dict": self.train_loss_dict,
                 "first_target_spread": self.collapse_watch.first_spread,
                 "random_states": states,
+                "interactions": self._interactions,
+                KEY: tokens.to_plain([tokens.user_field, tokens.item_field]),
             },
             self.resume_file,
         )
@@ -207,13 +215,28 @@ class DistillationTrainer(Trainer):
     def _read_resume_state(self) -> dict | None:
         if not self.settings.distill_resume:
             return None
-        state = read_checkpoint(self.settings.distill_resume, map_location=self.device)
-        check_same_run(state, self.config, self.settings.distill_resume)
+        file = self.settings.distill_resume
+        state = read_checkpoint(file, map_location=self.device)
+        check_same_run(state, self.config, file)
+        check_same_data(state, self._interactions, self.model.token_tables, file)
+        # Beside the state, whatever the file says: that is where this run wrote it, and where the user points to.
+        self.saved_model_file = os.fspath(Path(file).with_suffix(".pth"))
+        if state["best_valid_result"] and self._saved and not Path(self.saved_model_file).is_file():
+            raise InputError(
+                f"distill_resume: {self.saved_model_file}, the best weights of the run so far, is not beside {file}"
+            )
         self.start_epoch = state["epoch"] + 1
         return state
 
     def _restore(self, state: dict) -> None:
-        self.saved_model_file = state["saved_model_file"]
+        try:
+            self._take_over(state)
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise InputError(
+                f"distill_resume: {self.settings.distill_resume} is not a state of this run ({first_line(error)})"
+            ) from error
+
+    def _take_over(self, state: dict) -> None:
         self.model.load_state_dict(state["state_dict"])
         if state["head"] is not None:
             self.model.distillation_head.load_state_dict(state["head"])
@@ -223,3 +246,8 @@ class DistillationTrainer(Trainer):
         self.collapse_watch.first_spread = state["first_target_spread"]
         restore_random_states(state["random_states"], self._train_data)
         self.logger.info(f"Resumed from {self.settings.distill_resume} after epoch {state['epoch']}")
+
+
+def _in_order(weight: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """``weight`` with its first rows taken in the order ``rows``; what comes after them (a mask token) stays there."""
+    return torch.cat([weight[rows.to(weight.device)], weight[len(rows) :]])

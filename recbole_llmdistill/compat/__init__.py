@@ -22,6 +22,7 @@ def install() -> None:
         parallel_evaluation,
         parallel_training,
         row_filters,
+        saved_data,
         sparse_matrices,
     )
 
@@ -33,4 +34,5 @@ def install() -> None:
     data_metrics.install()
     parallel_evaluation.install()
     parallel_training.install()
+    saved_data.install()
     sparse_matrices.install()

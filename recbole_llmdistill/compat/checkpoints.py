@@ -1,32 +1,40 @@
-"""Checkpoints that ``torch.load(weights_only=True)`` reads, for every RecBole trainer.
+"""Checkpoints that ``torch.load(weights_only=True)`` reads, for every RecBole trainer, and that name their rows.
 
 Answered lines: ``Trainer._save_checkpoint`` pickles ``Config`` objects with protocol 4 (trainer.py 295-308);
 ``Trainer.evaluate`` and ``resume_checkpoint`` (583, 323) and ``load_data_and_model`` (quick_start.py 250) read them
 with ``torch.load``, which since torch 2.6 refuses such files. Here the config is stored as plain values and turned
-into a ``Config`` again on reading. Only the name ``torch`` inside RecBole's trainer module is exchanged, so
+into a ``Config`` again on reading; both kinds are read without running anything that a file may name
+(:mod:`recbole_llmdistill.compat.checkpoint_values`). None of these lines knows which item a row is of: see
+:mod:`recbole_llmdistill.compat.token_tables`. Only the name ``torch`` inside RecBole's trainer module is exchanged, so
 ``torch.load`` and ``torch.save`` stay what they are for everybody else.
 """
 
 import os
-import pickle
 import sys
 import types
-import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import torch
+from recbole.model import abstract_recommender
 from recbole.model.sequential_recommender import s3rec
 from recbole.quick_start import quick_start
 from recbole.trainer import trainer
 
 from recbole_llmdistill.atomic_write import written_atomically
-from recbole_llmdistill.compat import restricted_pickle
-from recbole_llmdistill.compat.plain_values import from_plain, to_plain
+from recbole_llmdistill.compat.checkpoint_values import read_values
+from recbole_llmdistill.compat.extend import exchange_code, extend
+from recbole_llmdistill.compat.loaded_config import check_data_set_is_there, make_harmless
+from recbole_llmdistill.compat.plain_values import CONFIG, from_plain, restore_config, to_plain
+from recbole_llmdistill.compat.token_tables import KEY, TokenTables, check_numbering, fields_with_weights
 from recbole_llmdistill.errors import InputError
 
-_original_torch_load = torch.load
+# The model that RecBole's code is saving, evaluating, or building.
+_at_work: ContextVar[torch.nn.Module | None] = ContextVar("model at work", default=None)
 
 
 def write_checkpoint(state: Any, file: str | os.PathLike, **_options) -> None:
@@ -38,39 +46,101 @@ def write_checkpoint(state: Any, file: str | os.PathLike, **_options) -> None:
         torch.save(to_plain(state), temporary)
 
 
-def read_checkpoint(file: str | os.PathLike, map_location=None, **_options) -> Any:
-    """Read a checkpoint of this package, or one that RecBole wrote, without unpickling foreign objects.
+def read_checkpoint(file: str | os.PathLike, map_location=None, **_options) -> dict[str, Any]:
+    """Read a checkpoint of this package, or one that RecBole wrote; nothing that it names is imported or called.
+
+    What its config says of other files is dropped: see :mod:`recbole_llmdistill.compat.loaded_config`.
 
     Raises:
         InputError: the file is missing or no checkpoint.
     """
     if not Path(file).is_file():
         raise InputError(f"checkpoint {os.fspath(file)} does not exist")
-    if map_location is None and not torch.cuda.is_available():
-        map_location = "cpu"
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Detected pickle protocol")  # RecBole's 4 is expected here
-            try:
-                state = _original_torch_load(file, map_location=map_location, weights_only=True)
-            except pickle.UnpicklingError:
-                state = _original_torch_load(
-                    file, map_location=map_location, weights_only=False, pickle_module=restricted_pickle
-                )
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{os.fspath(file)} is not a readable checkpoint ({reason})") from error
-    return from_plain(state)
+        state = read_values(file, map_location)
+        if not isinstance(state, dict):
+            raise TypeError(f"it holds a {type(state).__name__}")
+        state = {key: value if key == "config" else from_plain(value) for key, value in state.items()}
+        if isinstance(state.get("config"), dict) and CONFIG in state["config"]:
+            state["config"] = restore_config(state["config"])
+            make_harmless(state["config"], Path(file))
+    except InputError:
+        raise
+    except Exception as error:  # whatever the bytes of a file make of the readers, it is no checkpoint
+        raise InputError(f"{os.fspath(file)} is not a readable checkpoint ({first_line(error)})") from error
+    if isinstance(state.get("state_dict"), str):  # of a tree model, RecBole keeps the name of its library's file
+        state["state_dict"] = str(Path(file).parent / Path(state["state_dict"]).name)
+    return state
+
+
+def first_line(error: Exception) -> str:
+    """An error's text in one line."""
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+
+
+def weights_of(state: Mapping[str, Any], file: str | os.PathLike) -> dict[str, torch.Tensor]:
+    """Weights that a checkpoint holds.
+
+    Raises:
+        InputError: it holds none.
+    """
+    weights = state.get("state_dict")
+    if not isinstance(weights, Mapping) or not all(isinstance(weight, torch.Tensor) for weight in weights.values()):
+        raise InputError(f"{os.fspath(file)} holds no weights of a model")
+    return dict(weights)
 
 
 class _TorchWithPlainCheckpoints(types.ModuleType):
     """``torch`` as RecBole's modules see it: everything is torch's, but for checkpoints."""
 
-    load = staticmethod(read_checkpoint)
-    save = staticmethod(write_checkpoint)
+    @staticmethod
+    def save(state: Any, file: str | os.PathLike, **_options) -> None:
+        model = _at_work.get()
+        if isinstance(state, dict) and "state_dict" in state and getattr(model, "token_tables", None):
+            state = {**state, KEY: model.token_tables.to_plain(fields_with_weights(model))}
+        write_checkpoint(state, file)
+
+    @staticmethod
+    def load(file: str | os.PathLike, map_location=None, **_options) -> dict[str, Any]:
+        state, model = read_checkpoint(file, map_location), _at_work.get()
+        if getattr(model, "token_tables", None):
+            check_numbering(state, model.token_tables, os.fspath(file))
+        return state
 
     def __getattr__(self, name: str) -> Any:
         return getattr(torch, name)
+
+
+@contextmanager
+def _working_on(model: torch.nn.Module) -> Iterator[None]:
+    token = _at_work.set(model)
+    try:
+        yield
+    finally:
+        _at_work.reset(token)
+
+
+def _by_trainer(self, original: Callable, *args, **kwargs) -> Any:
+    with _working_on(self.model):
+        return original(self, *args, **kwargs)
+
+
+def _by_model(self: torch.nn.Module, original: Callable, *args, **kwargs) -> None:
+    with _working_on(self):
+        original(self, *args, **kwargs)
+
+
+def _remember_tokens(self: torch.nn.Module, original: Callable, config, dataset, *args, **kwargs) -> None:
+    original(self, config, dataset, *args, **kwargs)
+    self.token_tables = TokenTables.of(dataset)
+
+
+def _load_other_parameter(self: torch.nn.Module, original: Callable, parameters: Mapping[str, Any] | None) -> None:
+    """RecBole's method sets any attribute of the model that the file names (abstract_recommender.py 76)."""
+    own = getattr(self, "other_parameter_name", ())
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise InputError("the checkpoint's other_parameter is no table of names and values")
+    original(self, {name: value for name, value in (parameters or {}).items() if name in own})
 
 
 def _load_data_and_model(model_file):
@@ -81,24 +151,59 @@ def _load_data_and_model(model_file):
 
 
 def load_with_plain_checkpoint(model_file: str | os.PathLike):
-    """RecBole's ``load_data_and_model`` itself, reading by :func:`read_checkpoint` while it runs."""
-    with mock.patch.object(torch, "load", read_checkpoint):
-        return _original_load_data_and_model(model_file)
+    """RecBole's ``load_data_and_model`` itself, on what :func:`read_checkpoint` gives.
 
+    Raises:
+        InputError: the file is no checkpoint of a model, or the data set is not the one it was trained on.
+    """
+    file = os.fspath(model_file)
+    state = read_checkpoint(file)
+    config = state.get("config")
+    if not isinstance(config, quick_start.Config):
+        raise InputError(f"{file} holds no RecBole config, so its model cannot be rebuilt")
+    check_data_set_is_there(config, file)
 
-_original_load_data_and_model = types.FunctionType(
-    quick_start.load_data_and_model.__code__, vars(quick_start), "load_data_and_model"
-)
+    def create_dataset(config):
+        dataset = quick_start.create_dataset(config)
+        if tables := TokenTables.of(dataset):
+            check_numbering(state, tables, file)
+        return dataset
+
+    names = {**vars(quick_start), "create_dataset": create_dataset}
+    load_data_and_model = types.FunctionType(_original_load_data_and_model.__code__, names)
+    # Some models start from another checkpoint that their config names; these weights come after those anyway.
+    with mock.patch.object(torch, "load", return_value=state), mock.patch.object(s3rec, "torch", torch):
+        try:
+            return load_data_and_model(model_file)
+        except InputError:
+            raise
+        except (
+            ArithmeticError,
+            AssertionError,
+            AttributeError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
+            raise InputError(f"{file}: its data set and model cannot be rebuilt ({first_line(error)})") from error
 
 
 def install() -> None:
-    """Make RecBole's trainers and ``load_data_and_model`` write and read plain checkpoints.
-
-    The function's code is exchanged rather than its name in the module, because users import it by name, and often
-    before this package.
-    """
+    """Make RecBole's trainers and ``load_data_and_model`` write and read plain checkpoints that name their rows."""
+    global _original_load_data_and_model
     plain_torch = _TorchWithPlainCheckpoints("torch")
     trainer.torch = plain_torch
     s3rec.torch = plain_torch
-    quick_start.load_data_and_model.__code__ = _load_data_and_model.__code__
+    _original_load_data_and_model = exchange_code(quick_start.load_data_and_model, _load_data_and_model)
+    for kind in ("GeneralRecommender", "SequentialRecommender", "KnowledgeRecommender", "ContextRecommender"):
+        extend(getattr(abstract_recommender, kind), "__init__", _remember_tokens)
+    extend(abstract_recommender.AbstractRecommender, "load_other_parameter", _load_other_parameter)
+    for method in ("_save_checkpoint", "evaluate", "resume_checkpoint"):
+        extend(trainer.Trainer, method, _by_trainer)
+    extend(trainer.PretrainTrainer, "save_pretrained_model", _by_trainer)
+    extend(s3rec.S3Rec, "__init__", _by_model)  # reads what it was pretrained to
     assert sys.modules["torch"] is torch
+
+
+_original_load_data_and_model: types.FunctionType

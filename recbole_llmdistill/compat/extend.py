@@ -1,6 +1,8 @@
 """How RecBole's methods and functions are extended: where they are looked up, so the order of imports is no matter."""
 
 import functools
+import inspect
+import types
 from collections.abc import Callable
 from types import ModuleType
 
@@ -38,3 +40,31 @@ def _stands_in(extension: Callable, method: Callable | None) -> bool:
             return True
         method = getattr(method, "__wrapped__", None)
     return False
+
+
+def exchange_code(function: Callable, replacement: Callable) -> types.FunctionType:
+    """Let ``replacement``'s code run in ``function``, for a function that users import by name, often before us.
+
+    The code looks its names up in ``function``'s module, so ``replacement`` imports what it needs. A second call
+    changes nothing.
+
+    Returns:
+        A function with the original code.
+
+    Raises:
+        ImportError: ``function`` is not what the replacement was written for: another signature, default values, or
+            variables of a surrounding function.
+    """
+    original = getattr(function, "__original__", None)
+    if original is not None:
+        return original
+    name = f"{function.__module__}.{function.__qualname__}"
+    expected, found = inspect.signature(replacement), inspect.signature(function)
+    if [*map(str, expected.parameters)] != [*map(str, found.parameters)] or function.__defaults__:
+        raise ImportError(f"{name}{found} of this RecBole is not the {name}{expected} that is known here")
+    if function.__code__.co_freevars or replacement.__code__.co_freevars or hasattr(function, "__wrapped__"):
+        raise ImportError(f"{name} of this RecBole is wrapped, and cannot be exchanged")
+    original = types.FunctionType(function.__code__, function.__globals__, function.__name__)
+    function.__code__ = replacement.__code__
+    function.__original__ = original
+    return original

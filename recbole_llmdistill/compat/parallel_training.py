@@ -29,7 +29,7 @@ from recbole.utils import utils
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from recbole_llmdistill.compat.extend import extend
+from recbole_llmdistill.compat.extend import exchange_code, extend
 
 # What DistributedDataParallel calls the broadcast of buffers before each step; torch 2.13 renamed it.
 _SYNC_BUFFERS = next(
@@ -118,7 +118,7 @@ def install() -> None:
 
     The code of ``ensure_dir`` is exchanged rather than its name, which other modules have imported.
     """
-    utils.ensure_dir.__code__ = _ensure_dir.__code__
+    exchange_code(utils.ensure_dir, _ensure_dir)
     extend(Config, "_init_device", _init_device)
     trainer.DistributedDataParallel = data_parallel
     extend(Trainer, "__init__", _init_trainer)

@@ -16,20 +16,26 @@ from recbole.config import Config
 from recbole.utils import enum_type, get_model
 from scipy import sparse
 
-from recbole_llmdistill.compat.restricted_pickle import Inert
-
-_CONFIG = "recbole_config"
-_ENUM = "recbole_enum"
+CONFIG = "recbole_config"
+ENUM = "recbole_enum"
 _DEVICE = "torch_device"
 _ARRAY = "numpy_array"
 _SPARSE = "scipy_sparse"
+
+ENUMS: dict[str, type[enum.Enum]] = {
+    name: getattr(enum_type, name)
+    for name in ("ModelType", "InputType", "EvaluatorType", "FeatureType", "FeatureSource", "KGDataLoaderState")
+}
+"""RecBole's enums by name: what a checkpoint may name."""
+MOST_ROWS = 2**27
+"""Rows and columns of a sparse matrix, whose memory grows with them however few entries it has."""
 
 
 def to_plain(value: Any) -> Any:
     """Plain form of ``value``, all the way down."""
     if isinstance(value, Config):
         return {
-            _CONFIG: {
+            CONFIG: {
                 "model": value.model,
                 "dataset": value.dataset,
                 "parameters": to_plain(value.parameters),
@@ -37,7 +43,7 @@ def to_plain(value: Any) -> Any:
             }
         }
     if isinstance(value, enum.Enum):
-        return {_ENUM: [type(value).__name__, value.name]}
+        return {ENUM: [type(value).__name__, value.name]}
     if isinstance(value, torch.device):
         return {_DEVICE: str(value)}
     if isinstance(value, np.generic):
@@ -50,7 +56,7 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, OrderedDict):  # a state dict keeps its type
         return OrderedDict((key, to_plain(item)) for key, item in value.items())
     if isinstance(value, dict):
-        return {key: to_plain(item) for key, item in value.items() if not isinstance(item, torch.nn.Module)}
+        return {to_plain(key): to_plain(item) for key, item in value.items() if not isinstance(item, torch.nn.Module)}
     if isinstance(value, (list, tuple)):
         return type(value)(to_plain(item) for item in value)
     if isinstance(value, type):  # RecBole accepts a model class in the place of its name
@@ -59,29 +65,50 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """What :func:`to_plain` was given; of a checkpoint that RecBole wrote, everything that could be read safely."""
+    """What :func:`to_plain` was given, but for configs, which stay plain (:func:`restore_config`)."""
     if isinstance(value, OrderedDict):
         return value
     if isinstance(value, dict):
         if len(value) == 1 and (restore := _RESTORE.get(next(iter(value)))):
             return restore(next(iter(value.values())))
-        return {key: from_plain(item) for key, item in value.items() if not isinstance(item, Inert)}
+        return {key: from_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(from_plain(item) for item in value)
     return value
 
 
-def _restore_config(plain: dict[str, Any]) -> Config:
-    """A Config with the stored values; its constructor would mix in this process's command line."""
+def restore_config(plain: Any) -> Config:
+    """A Config with the stored values; its constructor would mix in this process's command line, and ``eval`` texts.
+
+    Raises:
+        KeyError: ``plain`` is no plain config.
+        TypeError: likewise.
+        ValueError: likewise.
+    """
+    stored = plain[CONFIG]
     config = Config.__new__(Config)
     config.compatibility_settings()
     config.yaml_loader = config._build_yaml_loader()
-    for name, value in plain.items():
-        setattr(config, name, from_plain(value))
+    for name, kind in {"model": str, "dataset": str, "parameters": dict, "final_config_dict": dict}.items():
+        value = from_plain(stored[name])
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} of its config is no {kind.__name__}")
+        setattr(config, name, value)
+    settings = config.final_config_dict
+    if (settings.get("model"), settings.get("dataset")) != (config.model, config.dataset):
+        raise ValueError("its config names two models or data sets")
     if not torch.distributed.is_initialized():  # a run of several processes, read by one alone
-        config.final_config_dict.update(single_spec=True, local_rank=0)
-    config.model_class = get_model(config.model)
+        settings.update(single_spec=True, local_rank=0)
+    try:
+        config.model_class = get_model(config.model)
+    except (ValueError, ImportError, AttributeError):  # a class of the user's own, which RecBole does not find by name
+        config.model_class = None
     return config
+
+
+def _restore_enum(names: list) -> enum.Enum:
+    kind, name = names
+    return ENUMS[kind][name]
 
 
 def _restore_device(name: str) -> torch.device:
@@ -89,16 +116,22 @@ def _restore_device(name: str) -> torch.device:
     return device if device.type != "cuda" or torch.cuda.is_available() else torch.device("cpu")
 
 
+def _restore_array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.cpu().numpy()
+
+
 def _restore_sparse(plain: list) -> Any:
     kind, shape, data, *coordinates = map(from_plain, plain)
-    matrix = sparse.coo_matrix if kind.endswith("_matrix") else sparse.coo_array
-    return matrix((data, tuple(coordinates)), shape=shape).asformat(kind.partition("_")[0])
+    form, _, container = kind.partition("_")
+    if form not in ("csr", "csc", "coo", "lil", "dok") or max(shape, default=0) > MOST_ROWS:
+        raise ValueError(f"it has a sparse {kind} of {' x '.join(map(str, shape))}")
+    matrix = sparse.coo_matrix if container == "matrix" else sparse.coo_array
+    return matrix((data, tuple(coordinates)), shape=shape).asformat(form)
 
 
 _RESTORE = {
-    _CONFIG: _restore_config,
-    _ENUM: lambda names: getattr(enum_type, names[0])[names[1]],
+    ENUM: _restore_enum,
     _DEVICE: _restore_device,
-    _ARRAY: lambda tensor: tensor.cpu().numpy(),
+    _ARRAY: _restore_array,
     _SPARSE: _restore_sparse,
 }

@@ -1,63 +1,100 @@
-"""Read checkpoints that RecBole itself wrote, without running code that they may carry.
+"""Read a pickle as a description: nothing in it is imported, called or made.
 
-RecBole pickles its whole ``Config`` with protocol 4, which ``torch.load(weights_only=True)`` refuses. This stands in
-for the ``pickle`` module in ``torch.load``: tensors, arrays, containers and RecBole's config are rebuilt; every other
-class becomes an :class:`Inert` object, which does nothing.
+Whatever class or function a pickle names becomes a class of :class:`Recorded`, which keeps what the pickle says of the
+object (arguments, state, entries) and does nothing else. Who knows what a checkpoint may hold turns the records into
+values afterwards (:mod:`recbole_llmdistill.compat.checkpoint_values`), with every size checked.
+
+The unpickler is the one that the standard library has in Python: that in C sets aside memory for numbers that the
+file declares, and takes a nested key's hash with the C stack.
 """
 
-import collections
 import pickle
-
-import numpy as np
-import torch
-from numpy.core import multiarray
-from recbole.config import Config
-from recbole.utils import enum_type
-from scipy import sparse
-from torch import _utils as torch_utils
-
-_ALLOWED = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("collections", "defaultdict"): collections.defaultdict,
-    ("torch", "device"): torch.device,
-    ("torch", "Size"): torch.Size,
-    ("torch._utils", "_rebuild_tensor_v2"): torch_utils._rebuild_tensor_v2,
-    ("torch._utils", "_rebuild_parameter"): torch_utils._rebuild_parameter,
-    ("recbole.config.configurator", "Config"): Config,
-    # NumPy arrays and the sparse matrices of RecBole's neighbourhood models
-    ("numpy.core.multiarray", "_reconstruct"): multiarray._reconstruct,
-    ("numpy.core.multiarray", "scalar"): multiarray.scalar,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("scipy.sparse._csr", "csr_matrix"): sparse.csr_matrix,
-    ("scipy.sparse._csc", "csc_matrix"): sparse.csc_matrix,
-    ("scipy.sparse._coo", "coo_matrix"): sparse.coo_matrix,
-    **{
-        ("recbole.utils.enum_type", name): getattr(enum_type, name)
-        for name in ("ModelType", "InputType", "EvaluatorType", "FeatureType", "FeatureSource", "KGDataLoaderState")
-    },
-}
+from collections.abc import Callable, Iterable
+from typing import Any, BinaryIO, ClassVar
 
 
-class Inert:
-    """Takes the place of an object whose class is not allowed."""
+class Recorded:
+    """What a pickle says of one object. The classes below it, one a name, stand for the named class or function."""
 
-    def __init__(self, *args, **kwargs) -> None:
+    module: ClassVar[str]
+    name: ClassVar[str]
+
+    def __new__(cls, *arguments, **named) -> "Recorded":
+        recorded = object.__new__(cls)
+        recorded.arguments = arguments
+        recorded.state = None
+        recorded.entries = []
+        return recorded
+
+    def __init__(self, *arguments, **named) -> None:
         pass
 
-    def __setstate__(self, state) -> None:
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.entries.append((key, value))
+
+    def _nothing(self, *_values) -> None:
         pass
 
-
-class Unpickler(pickle.Unpickler):
-    """Unpickler that knows the allowed classes only; ``torch.load`` derives its own from it."""
-
-    def find_class(self, module: str, name: str):
-        if module == "torch" and name.endswith("Storage") and isinstance(getattr(torch, name, None), type):
-            return getattr(torch, name)
-        return _ALLOWED.get((module, name), Inert)
+    append = extend = add = _nothing
 
 
-def load(file, **options):
-    """Counterpart of ``pickle.load``, which ``torch.load`` calls for its oldest file format."""
-    return Unpickler(file, **options).load()
+def is_recorded_class(value: Any) -> bool:
+    """Whether ``value`` stands for a class or function that a pickle only names."""
+    return isinstance(value, type) and issubclass(value, Recorded)
+
+
+class _Unpickler(pickle._Unpickler):
+    # Opcodes that torch.save and RecBole never write: the process's registry of extensions, and declared buffers.
+    dispatch: ClassVar[dict] = {
+        opcode: handler
+        for opcode, handler in pickle._Unpickler.dispatch.items()
+        if bytes([opcode])
+        not in (pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER)
+    }
+
+    def __init__(self, file: BinaryIO, persistent_load: Callable[[Any], Any]) -> None:
+        super().__init__(file)
+        self.persistent_load = persistent_load
+        self._classes: dict[tuple[str, str], type[Recorded]] = {}
+
+    def find_class(self, module: str, name: str) -> type[Recorded]:
+        key = (module, name)
+        if key not in self._classes:
+            self._classes[key] = type("Named", (Recorded,), {"module": module, "name": name})
+        return self._classes[key]
+
+
+def _with_checked_keys(opcode: bytes, keys_of: Callable[[list], Iterable[Any]]) -> None:
+    """Let the handler of an opcode that hashes refuse keys whose hash would go down without an end."""
+    handler = pickle._Unpickler.dispatch[opcode[0]]
+
+    def checked(unpickler: _Unpickler) -> None:
+        for key in keys_of(unpickler.stack):
+            if isinstance(key, (tuple, frozenset)) and any(isinstance(part, (tuple, frozenset)) for part in key):
+                raise pickle.UnpicklingError("it has a nested key")
+        handler(unpickler)
+
+    _Unpickler.dispatch[opcode[0]] = checked
+
+
+_with_checked_keys(pickle.SETITEM, lambda stack: stack[-2:-1])
+_with_checked_keys(pickle.SETITEMS, lambda stack: stack[::2])
+_with_checked_keys(pickle.DICT, lambda stack: stack[::2])
+_with_checked_keys(pickle.ADDITEMS, lambda stack: stack)
+_with_checked_keys(pickle.FROZENSET, lambda stack: stack)
+
+
+def load(file: BinaryIO, persistent_load: Callable[[Any], Any]) -> Any:
+    """Containers, numbers and texts as they are, all else as :class:`Recorded`.
+
+    Args:
+        file: the pickle.
+        persistent_load: called with what the pickle refers to outside of itself; gives what is to stand for it.
+
+    Raises:
+        Exception: of any kind, where the file is no pickle.
+    """
+    return _Unpickler(file, persistent_load).load()

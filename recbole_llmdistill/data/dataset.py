@@ -5,6 +5,8 @@ of indices into the interactions sorted by user and time; the padded lists are g
 Filters, order and split of these rows are RecBole's for every ``eval_args``.
 """
 
+import hashlib
+
 import numpy as np
 import torch
 from recbole.data.interaction import Interaction
@@ -170,6 +172,21 @@ class DistillationDataset(FileLoading, RowSplitting):
             for field, ids in zip(fields, self._training_ids(), strict=True)
         ]
         return fingerprint_codes(*codes)
+
+    def digest(self) -> str:
+        """Digest of this part's rows and of all interactions, held-out ones among them, as numbered and ordered.
+
+        With ``benchmark_filename``, of this part's rows alone.
+        """
+        digest = hashlib.sha256()
+        columns = [self.inter_feat[self.uid_field], self.inter_feat[self.iid_field]]
+        if self.benchmark_filename_list is not None:
+            columns.append(self.inter_feat[self.item_id_list_field])
+        else:
+            columns += [self.sorted_interactions[self.uid_field], self.sorted_interactions[self.iid_field]]
+        for column in columns:
+            digest.update(column.contiguous().numpy())
+        return "sha256:" + digest.hexdigest()
 
     def _training_ids(self) -> tuple[np.ndarray, np.ndarray]:
         if self.benchmark_filename_list is not None:

@@ -15,6 +15,8 @@ from recbole_llmdistill.model.packing import Packing
 class BERT4RecDistill(DistillationModel, BERT4Rec):
     """RecBole's BERT4Rec; outside training it computes exactly what BERT4Rec computes."""
 
+    item_rows = (*DistillationModel.item_rows, "output_bias")
+
     def __init__(self, config, dataset) -> None:
         super().__init__(config, dataset)
         self.last_item_ratio: float = config["ft_ratio"]

@@ -1,6 +1,6 @@
 """What every distilled model shares: the total loss, the stages, and a state dict without the head."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from recbole.data.interaction import Interaction
@@ -38,6 +38,10 @@ class DistillationModel:
     Raises:
         InputError: a value is not allowed, or the layer does not exist.
     """
+
+    item_rows: ClassVar[tuple[str, ...]] = ("item_embedding.weight",)
+    """Weights of the state dict that have a row for each item, in the order of the data set's numbers, and perhaps
+    further rows after those."""
 
     def __init__(self, config, dataset) -> None:
         super().__init__(config, dataset)
