@@ -1,5 +1,6 @@
 """Each mend of RecBole and its stack is still needed: a test fails here when the line that it answers is gone."""
 
+import functools
 import importlib.util
 import inspect
 import subprocess
@@ -8,12 +9,15 @@ from pathlib import Path
 
 import pytest
 from recbole.config import Config
+from recbole.model.abstract_recommender import AbstractRecommender
+from recbole.model.context_aware_recommender import kd_dagfm
 from recbole.model.general_recommender import LightGCN
 from recbole.quick_start import quick_start
 from recbole.trainer import Trainer
 from scipy.sparse import dok_matrix
 
 from recbole_llmdistill.compat import sparse_matrices
+from recbole_llmdistill.compat.extend import exchange_code
 
 RECBOLE = Path(importlib.util.find_spec("recbole").submodule_search_locations[0])
 DATA_SET = RECBOLE / "data" / "dataset"
@@ -93,3 +97,39 @@ def test_recbole_reads_defaults_from_its_own_folder_only() -> None:
 )
 def test_the_answered_line_is_there(file: Path, line: str) -> None:
     assert line in file.read_text()
+
+
+def test_code_is_exchanged_only_where_the_function_is_the_known_one() -> None:
+    def known(file):
+        return file
+
+    def with_a_default(file, *, strict=True):
+        return strict
+
+    def with_a_variable(file):
+        return known
+
+    def replacement(file):
+        return "ours"
+
+    original = exchange_code(known, replacement)
+    assert (known(1), original(1)) == ("ours", 1)
+    assert exchange_code(known, replacement) is original
+    for other in (with_a_default, with_a_variable, functools.wraps(with_a_default)(lambda file: file)):
+        with pytest.raises(ImportError, match="of this RecBole"):
+            exchange_code(other, replacement)
+
+
+def test_recbole_unpickles_data_by_name_and_takes_generators_away() -> None:
+    source = (RECBOLE / "data" / "utils.py").read_text()
+    assert source.count("pickle.load(f)") == 2
+    assert "dataloader.generator = None" in source
+    assert "os.path.exists(file)" in source
+    assert "os.path.exists(dataloaders_save_path)" in source
+
+
+def test_recbole_evaluates_a_setting_and_sets_any_attribute() -> None:
+    assert "eval(f\"{config['teacher']}\")" in inspect.getsource(kd_dagfm)
+    assert "setattr(self, key, value)" in inspect.getsource(
+        inspect.unwrap(AbstractRecommender.load_other_parameter)
+    )  # fmt: skip

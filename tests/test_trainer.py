@@ -2,6 +2,7 @@
 
 import logging
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -170,6 +171,83 @@ def test_resuming_from_finished_weights_is_refused(prepare) -> None:
     second = prepare(epochs=2, distill_resume=first.trainer.saved_model_file)
     with pytest.raises(InputError, match=r"no \.resume file.*distill_warm_start"):
         fit(second)
+
+
+def interrupted(prepare, **settings):
+    """A run stopped after its first validation."""
+
+    def stop(*_) -> None:
+        raise Interrupted
+
+    prepared = prepare(**settings)
+    with pytest.raises(Interrupted):
+        prepared.trainer.fit(prepared.train_data, prepared.valid_data, callback_fn=stop)
+    return prepared
+
+
+def test_a_resumed_run_writes_beside_its_state_and_nowhere_else(prepare, tmp_path) -> None:
+    first = interrupted(prepare, checkpoint_dir="first")
+    folder = tmp_path / "moved"
+    (tmp_path / "first").rename(folder)
+    state = torch.load(folder / first.trainer.resume_file.name, weights_only=True)
+    torch.save({**state, "saved_model_file": str(tmp_path / "elsewhere.pth")}, folder / "x.resume")
+    (folder / Path(first.trainer.saved_model_file).name).rename(folder / "x.pth")
+    second = prepare(distill_resume=str(folder / "x.resume"))
+    fit(second)
+    assert second.trainer.saved_model_file == str(folder / "x.pth")
+    assert not (tmp_path / "elsewhere.pth").exists()
+
+
+def test_a_resumed_run_needs_its_best_weights(prepare) -> None:
+    first = interrupted(prepare)
+    Path(first.trainer.saved_model_file).unlink()
+    second = prepare(distill_resume=str(first.trainer.resume_file))
+    with pytest.raises(InputError, match="the best weights of the run so far, is not beside"):
+        fit(second)
+
+
+@pytest.mark.parametrize("change", ["order", "more", "users"])
+def test_resuming_on_other_interactions_is_refused(prepare, tiny, change: str) -> None:
+    first = interrupted(prepare)
+    header, *rows = (tiny / "tiny.inter").read_text().splitlines()
+    if change == "order":
+        rows.sort(key=lambda row: row.split("\t")[1])
+    elif change == "more":
+        item = next(f"i{n}" for n in range(60) if not any(row.startswith(f"u0\ti{n}\t") for row in rows))
+        rows.append(f"u0\t{item}\t1\t99999")
+    else:
+        rows = [row.replace("u0\t", "someone\t") for row in rows]
+    (tiny / "tiny.inter").write_text("\n".join([header, *rows]) + "\n")
+    second = prepare(distill_resume=str(first.trainer.resume_file))
+    expected = (
+        "on other interactions of these users and items" if change == "more" else "does not belong to this data set"
+    )
+    with pytest.raises(InputError, match=f"distill_resume: .*{expected}"):
+        fit(second)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"optimizer": {}}, {"epoch": "a"}, {"random_states": []}, {"state_dict": {}}, {"head": None}, {"config": 1},
+     {"random_states": [{"python": 1}]}, {"token_tables": {"version": 1}}, {"interactions": None}],
+)  # fmt: skip
+def test_a_damaged_state_is_told_in_one_line(prepare, damage: dict) -> None:
+    first = interrupted(prepare)
+    file = first.trainer.resume_file
+    torch.save({**torch.load(file, weights_only=True), **damage}, file)
+    second = prepare(distill_resume=str(file))
+    with pytest.raises(InputError, match=r"^distill_resume: [^\n]*$"):
+        fit(second)
+
+
+def test_saving_the_loaders_does_not_stop_an_exact_continuation(prepare) -> None:
+    whole = prepare(checkpoint_dir="whole", save_dataloaders=True)
+    whole.trainer.fit(whole.train_data, whole.valid_data)
+    first = interrupted(prepare, checkpoint_dir="half", save_dataloaders=True)
+    second = prepare(checkpoint_dir="half", save_dataloaders=True, distill_resume=str(first.trainer.resume_file))
+    fit(second)
+    for key, value in whole.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[key], value), key
 
 
 def test_same_seed_same_result(prepare) -> None:

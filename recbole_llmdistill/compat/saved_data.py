@@ -72,7 +72,7 @@ def _load_split_dataloaders(config):
 
 
 def _save_split_dataloaders(config, original: Callable, dataloaders) -> None:
-    generators = [(loader, loader.generator, loader.sampler.generator) for loader in dataloaders]
+    generators = [(loader, loader.generator, getattr(loader.sampler, "generator", None)) for loader in dataloaders]
     try:
         original(config, dataloaders=dataloaders)
     finally:
