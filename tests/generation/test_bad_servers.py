@@ -245,3 +245,9 @@ def test_a_strange_list_of_models(shop, serve, generate, capsys, models: bytes) 
     assert status in (0, 2)
     if status == 2:
         assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize("address", ["http://[::1/v1", "localhost:8000/v1", "ftp://host/v1", "http:///v1"])
+def test_what_is_no_address(shop, generate, capsys, address: str) -> None:
+    assert generate("--llm", "openai:tiny", "--base-url", address, "--out", "out") == 2
+    assert "--base-url: no address of a server" in capsys.readouterr().err

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
+from recbole_llmdistill.errors import InputError
+
 MASK = "***"
 
 _SHORTEST = 8
@@ -62,9 +64,26 @@ def shown_address(address: str | None) -> str | None:
     """An address for messages and manifests: without user and password, and with ``***`` for values of its query."""
     if not address:
         return address
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return MASK
     query = "&".join(f"{pair.split('=', 1)[0]}={MASK}" for pair in parts.query.split("&")) if parts.query else ""
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+
+
+def check_address(address: str | None) -> None:
+    """Refuse what is no address of a server.
+
+    Raises:
+        InputError: it cannot be read, or is not of HTTP.
+    """
+    try:
+        usable = not address or (urlsplit(address).scheme in ("http", "https") and bool(urlsplit(address).hostname))
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError("--base-url: no address of a server; it is like http://localhost:8000/v1")
 
 
 def _is_secret(value: str) -> bool:
@@ -81,9 +100,10 @@ def _header_values() -> Iterable[str]:
 
 def _within(address: str | None) -> Iterable[str]:
     """User, password and values of the query, as they stand in an address and decoded."""
-    if not address:
+    try:
+        parts = urlsplit(address or "")
+    except ValueError:
         return
-    parts = urlsplit(address)
     userinfo = parts.netloc.rpartition("@")[0]
     for text in (*userinfo.split(":", 1), *(value for _, value in parse_qsl(parts.query))):
         yield text

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends.masking import Secrets, shown_address
+from recbole_llmdistill.profiles.backends.masking import Secrets, check_address, shown_address
 from recbole_llmdistill.profiles.backends.protocol import Answer, Request, RequestFailed
 from recbole_llmdistill.profiles.backends.tokens import token_counter
 
@@ -69,6 +69,7 @@ class OpenAIBackend:
         self.concurrency = settings.concurrency
         self.context_length = settings.context_length or DEFAULT_CONTEXT_LENGTH
         self.base_url = settings.base_url or os.environ.get("OPENAI_BASE_URL") or None
+        check_address(self.base_url)
         if self.base_url and "@" in urlsplit(self.base_url).netloc:  # it would be sent along with the key
             raise InputError(
                 f"--base-url: leave user and password out of the address; a key is taken from {settings.key_variable}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.backends.event_loop import BackgroundLoop
-from recbole_llmdistill.profiles.backends.masking import Secrets, shown_address
+from recbole_llmdistill.profiles.backends.masking import Secrets, check_address, shown_address
 from recbole_llmdistill.profiles.encoders.long_texts import LongTexts, encode_with_limit
 from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
 
@@ -65,6 +65,7 @@ class OpenAIEncoder:
             ) from error
         key = key_of(KEY_VARIABLE)
         base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
+        check_address(base_url)
         if not key and base_url is None:
             raise InputError(
                 f"encoder 'openai:{model}': the environment variable {KEY_VARIABLE} is not set; set it, or give the "
