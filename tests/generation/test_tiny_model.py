@@ -159,7 +159,7 @@ def test_ray_actors(tiny_gemma, prompt, shop, generate) -> None:
 
 
 def test_no_ray_cluster(tiny_gemma, shop, generate, capsys) -> None:
-    assert generate("--llm", f"hf:{tiny_gemma}", "--out", "out", "--ray=auto") == 2
+    assert generate("--llm", f"hf:{tiny_gemma}", "--out", "out", "--ray=auto", "--max-tokens=99") == 2
     assert "--ray=auto: no cluster there" in capsys.readouterr().err
 
 
