@@ -79,11 +79,11 @@ def examine(table: Table, names: list[str]) -> list[Column]:
         for key, expression in _statistics(name, schema[name]).items()
     ]
     counted = table.collect(table.frame.select(asked)).row(0, named=True) if asked else {}
-    columns = []
-    for name in names:
-        found = {key.rsplit("\0", 1)[1]: value for key, value in counted.items() if key.rsplit("\0", 1)[0] == name}
-        columns.append(_column(table, name, schema[name], found))
-    return columns
+    found: dict[str, dict[str, float]] = {name: {} for name in names}
+    for key, value in counted.items():
+        name, statistic = key.rsplit("\0", 1)
+        found[name][statistic] = value
+    return [_column(table, name, schema[name], found[name]) for name in names]
 
 
 def _statistics(name: str, data_type: pl.DataType) -> dict[str, pl.Expr]:
@@ -289,7 +289,11 @@ def read_times(table: Table, name: str, given_format: str | None) -> tuple[pl.Ex
         raise InputError(f"{table.name}: column {name} holds no times but {data_type}")
     if given_format is not None:
         seconds = moments.GivenForm(given_format).parse(text)
-        _refuse_unreadable(table, name, text, seconds, given_format)
+        unread = table.first(text.is_not_null() & seconds.is_null(), name)
+        if unread:
+            raise InputError(
+                f"{unread[0]}, column {name}: {unread[1]!r} is not written as --time-format={given_format!r}"
+            )
         return seconds, f"read as {given_format}"
     if data_type.is_numeric():
         number = pl.when(pl.col(name).cast(pl.Float64).is_finite()).then(pl.col(name)).cast(pl.Float64)

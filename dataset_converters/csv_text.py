@@ -56,6 +56,7 @@ class CsvText:
             has_header=False,
             skip_rows=self.head_lines + 1,
             schema=dict.fromkeys(names, pl.String),
+            missing_columns="insert",  # for polars the first row tells how many there are
         )
         return table.select(name for name in self.columns if name)
 

@@ -109,7 +109,7 @@ def open_table(
         raise InputError(
             f"several files fit: {', '.join(file.name for file in found[:6])}; name those of one kind by {option}"
         )
-    found = [file for file in found if len(found) == 1 or _size(file)]  # Spark writes empty parts, too
+    found = [file for file in found if _size(file)] or found[:1]  # Spark writes empty parts, too
     parts = [_open_part(files, file, encoding, quotes) for file in found]
     _check_same_columns(parts, option)
     names = [part.name for part in parts]
@@ -186,11 +186,29 @@ def _scan_parquet(path: Path, name: str) -> pl.LazyFrame:
 
 def _decoded(column: str, data_type: pl.DataType) -> pl.Expr:
     """Dictionaries (pandas' category), enumerations and bytes as the strings that they stand for."""
-    if isinstance(data_type, pl.Categorical | pl.Enum) or data_type == pl.Binary:
+    if isinstance(data_type, pl.Categorical | pl.Enum):
         return pl.col(column).cast(pl.String)
+    if data_type == pl.Binary:
+        return pl.col(column).map_batches(_as_text, return_dtype=pl.String, is_elementwise=True)
     if isinstance(data_type, pl.Array):
         return pl.col(column).cast(pl.List(data_type.inner))
     return pl.col(column)
+
+
+def _as_text(values: pl.Series) -> pl.Series:
+    """Text that was not marked as such; for bytes that are none, their hexadecimal digits."""
+    try:
+        return values.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        texts = [value if value is None else _text_or_digits(value) for value in values]  # one by one: alike everywhere
+        return pl.Series(values.name, texts, dtype=pl.String)
+
+
+def _text_or_digits(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.hex()
 
 
 def _check_same_columns(parts: list[Part], option: str) -> None:

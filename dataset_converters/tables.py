@@ -102,6 +102,10 @@ class Tables(Source):
             )
             if name
         )
+        roles = [name for name in (self.user, self.item, time, rating) if name]
+        twice = [name for name in roles if roles.count(name) > 1]
+        if twice:
+            raise InputError(f"column {twice[0]} cannot be two of user, item, time and rating; name another one")
         notes = list(table.remarks)
         columns = [
             read_ids(table, self.user, notes).alias(f"{USER}:token"),
@@ -293,7 +297,7 @@ def _why_left_out(column: Column) -> str:
 
 
 def _label(name: str) -> str:
-    return name.replace("_", " ").lower()
+    return name.replace("_", " ").strip().lower()
 
 
 def _plain_name(name: str) -> str:

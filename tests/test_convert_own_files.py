@@ -170,6 +170,8 @@ MANY = "".join(f"u,i{n},{n}\n" for n in range(50))
         ("user_id item_id\nu i\n", "columns are separated by a comma, tab, semicolon or bar"),
         ("user_id,sku\nu,i\n", "found user_id, sku; say which columns they are by --item-column"),
         ("\n\n", "interactions.csv, line 1: no names of columns"),
+        ("", "interactions.csv is empty"),
+        (HEAD, "there are no interactions in these files"),
         ("user_id,item_id\nu,4.00638E+12\n", "interactions.csv, line 2, column item_id: '4.00638E+12' is an id that a"),
     ],
 )
@@ -200,3 +202,30 @@ def test_ids_of_any_kind(tmp_path) -> None:
         "1",
         "2",
     ]
+
+
+def test_blank_and_short_rows_are_counted(tmp_path) -> None:
+    """The first row has not all fields, from which polars would conclude that no row has."""
+    content = "user_id,item_id,qty\n\nu\nu,i,3\n\nu,j\n"
+    assert [tuple(row.values()) for row in log(Tables(), shop(tmp_path, interactions_dot_csv=content))] == [
+        ("u", "i", "3", "0"),
+        ("u", "j", "", "1"),
+    ]
+
+
+def test_bytes_that_are_no_text(tmp_path) -> None:
+    table = pl.DataFrame({"user_id": [b"\xff\x00", b"\xff\x01"], "item_id": [b"a", b"b"]})
+    rows = log(Tables(), shop(tmp_path, interactions_dot_parquet=table))
+    assert [(row["user_id"], row["item_id"]) for row in rows] == [("ff00", "a"), ("ff01", "b")]
+
+
+def test_empty_parts(tmp_path) -> None:
+    files = {"c1_dot_csv": "", "c2_dot_csv": HEAD + ROWS, "c3_dot_csv": HEAD}
+    assert len(log(Tables(interactions="c*.csv"), shop(tmp_path, **files))) == 12
+    empty = shop(tmp_path / "empty", c1_dot_csv="", c2_dot_csv="")
+    assert "c1.csv is empty" in refused(Tables(interactions="c*.csv"), empty)
+
+
+def test_a_column_is_one_thing(tmp_path) -> None:
+    raw = shop(tmp_path, interactions_dot_csv=HEAD + ROWS)
+    assert "column user_id cannot be two of user, item, time and rating" in refused(Tables(item="user_id"), raw)
