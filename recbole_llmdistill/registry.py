@@ -24,11 +24,12 @@ from recbole.utils.argument_list import dataset_arguments
 from recbole_llmdistill import quick_start
 from recbole_llmdistill.compat.extend import extend
 from recbole_llmdistill.data.dataset import CausalSequenceDataset, MaskedSequenceDataset
+from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.bert4recdistill import BERT4RecDistill
 from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.sasrecdistill import SASRecDistill
 from recbole_llmdistill.resources import properties
-from recbole_llmdistill.settings import KEYS, DistillationSettings, check_keys
+from recbole_llmdistill.settings import KEYS, ORDERS, DistillationSettings, check_keys
 from recbole_llmdistill.settings_file import check_settings_file
 from recbole_llmdistill.trainer import DistillationTrainer
 
@@ -42,7 +43,7 @@ def register() -> None:
     register_model(BERT4RecDistill, MaskedSequenceDataset)
     for name in quick_start.__all__:  # see quick_start's docstring
         getattr(quick_start, name).__module__ = quick_start.__name__
-    for key in ("train_sequences", "distill_window_overlap", "distill_window_shift"):
+    for key in ("train_sequences", "sequence_order", "distill_window_overlap", "distill_window_shift"):
         if key not in dataset_arguments:  # RecBole's cache of data sets compares these keys (data/utils.py 70)
             dataset_arguments.append(key)
     extend(Config, "_load_internal_config_dict", _load_internal_config_dict)
@@ -91,10 +92,14 @@ def _settings_beside_data(config: Config, dataset: str) -> Path:
 
 
 def _get_final_config_dict(self: Config, original: Callable) -> dict[str, Any]:
-    """RecBole's merged values, checked where they are ours."""
+    """RecBole's merged values, checked where they are ours; ``sequence_order`` counts for every model's data."""
     final = original(self)
+    if final.get("sequence_order") is None:
+        final["sequence_order"] = "exact"
     if self.model in MODELS:
         check_keys(final)
         DistillationSettings.from_config(final)
         MODELS[self.model].adapt_config(final)
+    elif final["sequence_order"] not in ORDERS:
+        raise InputError(f"sequence_order={final['sequence_order']!r}: must be {' or '.join(ORDERS)}")
     return final

@@ -5,12 +5,14 @@ Their defaults stand, with comments, in ``properties/model/*.yaml``; RecBole mer
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from recbole_llmdistill.errors import InputError
 
+Order = Literal["exact", "recbole"]
+ORDERS: tuple[str, ...] = get_args(Order)
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -73,6 +75,8 @@ class DistillationSettings(BaseModel):
     """Most characters of a cell in a prompt, such as a description; a title may have twice as many."""
     train_sequences: Literal["whole", "prefix"]
     """Training rows: whole windows of a history with a loss at every position, or RecBole's prefixes."""
+    sequence_order: Annotated[Order, BeforeValidator(lambda order: order or "recbole")]
+    """Histories and splits by the time as it was read, or by its float32 form as in RecBole (also: unset)."""
     distill_window_overlap: Annotated[float, Field(ge=0, lt=1)]
     """Share of a window that repeats the window before it, as context without a loss."""
     distill_precision: Literal["auto", "float32", "bfloat16"]

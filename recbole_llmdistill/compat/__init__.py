@@ -23,6 +23,7 @@ def install() -> None:
         parallel_training,
         row_filters,
         saved_data,
+        sequence_order,
         sparse_matrices,
     )
 
@@ -30,6 +31,7 @@ def install() -> None:
     atomic_tables.install()
     row_filters.install()
     column_values.install()
+    sequence_order.install()
     checkpoints.install()
     data_metrics.install()
     parallel_evaluation.install()

@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 from recbole_llmdistill.compat.atomic_tables import objects
 from recbole_llmdistill.compat.extend import replace
 from recbole_llmdistill.compat.row_filters import tables_with
+from recbole_llmdistill.compat.sequence_order import is_exact
 from recbole_llmdistill.data.atomic_tokens import coded
 from recbole_llmdistill.errors import InputError
 
@@ -78,6 +79,11 @@ def _fill_nan(self: Dataset) -> None:
             if kind == FeatureType.TOKEN:
                 table[field] = column.fillna(0).to_numpy(dtype=np.int64)
             elif kind == FeatureType.FLOAT:
+                if field == self.time_field and (missing := column.isna().sum()):
+                    self.logger.warning(
+                        f"{self.dataset_name}: {missing} of {len(table)} interactions have no {field} and get the mean "
+                        "of all others, so their places in the histories are not known"
+                    )
                 table[field] = column.fillna(column.mean() if column.notna().any() else 0.0)
             else:
                 nothing = np.array([], dtype=np.int64 if kind == FeatureType.TOKEN_SEQ else np.float64)
@@ -170,11 +176,16 @@ def _benchmark_presets(self: SequentialDataset) -> None:
 
 
 def _dataframe_to_interaction(self: Dataset, data: pd.DataFrame) -> Interaction:
-    """Tensors of a table: whole numbers are int64, others float32, sequences padded with 0 at their end."""
-    columns = {}
+    """Tensors of a table: whole numbers are int64, others float32, sequences padded with 0 at their end.
+
+    Times that the order depends on are float64.
+    """
+    columns, exact = {}, is_exact(self)
     for field in data:
         kind, numerical = self.field2type[field], field in self.config["numerical_features"]
         dtype = torch.int64 if kind in (FeatureType.TOKEN, FeatureType.TOKEN_SEQ) else torch.float32
+        if exact and field == self.time_field:
+            dtype = torch.float64
         if kind not in _SEQUENCES:
             values = (
                 np.array(data[field].tolist()) if numerical and kind in _NUMBERS else data[field].to_numpy(copy=True)

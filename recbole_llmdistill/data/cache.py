@@ -29,7 +29,7 @@ TABLES = ("inter_feat", "user_feat", "item_feat")
 PROPERTIES = {"field2type": FeatureType, "field2source": FeatureSource, "field2seqlen": int, "field2bucketnum": int}
 # Arguments of RecBole's data sets that matter only after this stage.
 LATER = {
-    *("train_sequences", "unused_col", "NEG_PREFIX", "LIST_SUFFIX", "MAX_ITEM_LIST_LENGTH"),
+    *("train_sequences", "sequence_order", "unused_col", "NEG_PREFIX", "LIST_SUFFIX", "MAX_ITEM_LIST_LENGTH"),
     *("ITEM_LIST_LENGTH_FIELD", "POSITION_FIELD"),
 }
 

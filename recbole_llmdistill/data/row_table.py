@@ -57,7 +57,8 @@ def _sort_key(column: torch.Tensor | None) -> torch.Tensor | None:
         return None
     if column.dtype == torch.int64:
         return column
-    if column.dtype != torch.float32 or bool(column.isnan().any()):
+    whole = {torch.float32: torch.int32, torch.float64: torch.int64}.get(column.dtype)
+    if whole is None or bool(column.isnan().any()):
         return None
-    bits = (column + 0.0).view(torch.int32)  # + 0.0 turns -0.0 into 0.0
-    return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+    bits = (column + 0.0).view(whole)  # + 0.0 turns -0.0 into 0.0
+    return torch.where(bits < 0, bits ^ torch.iinfo(whole).max, bits)

@@ -54,6 +54,7 @@ def data_sets(draw) -> tuple[dict, dict]:
         "rm_dup_inter": draw(st.sampled_from([None, "first", "last"])),
         "val_interval": draw(st.sampled_from([None, {"timestamp": "[1,inf)"}, {"item_id": ["1", "2", "3"]}])),
         "filter_inter_by_user_or_item": draw(st.booleans()),
+        "sequence_order": draw(st.sampled_from(["exact", "recbole"])),
         "MAX_ITEM_LIST_LENGTH": draw(st.sampled_from([1, 3, 50])),
         "eval_args": {
             "split": draw(st.sampled_from(SPLITS)),

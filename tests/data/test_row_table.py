@@ -12,6 +12,7 @@ from recbole_llmdistill.data.row_table import RowTable
 COLUMNS = {
     "user": torch.tensor([3, 1, 3, 2, 1, 3, 1]),
     "time": torch.tensor([0.0, -0.0, -2.5, 1e30, -1e-40, float("inf"), -2.5]),
+    "moment": torch.tensor([1.7e9 + 1, -0.0, 1.7e9, float("-inf"), 0.0, -1e300, 1.7e9], dtype=torch.float64),
     "unknown": torch.tensor([1.0, float("nan"), 0.0, float("nan"), -1.0, 2.0, 0.0]),
     "list": torch.arange(14).reshape(7, 2) % 5,
     "row": torch.arange(7),
@@ -27,7 +28,18 @@ def assert_same(found: Interaction, expected: Interaction) -> None:
 
 @pytest.mark.parametrize("ascending", [True, [True]])
 @pytest.mark.parametrize(
-    "by", ["user", "time", "unknown", "list", ["user", "time"], ["time", "user"], ["list", "user"]]
+    "by",
+    [
+        "user",
+        "time",
+        "moment",
+        "unknown",
+        "list",
+        ["user", "time"],
+        ["time", "user"],
+        ["list", "user"],
+        ["user", "moment"],
+    ],
 )
 def test_sort(by, ascending) -> None:  # descending, RecBole stops with an error
     found, expected = RowTable(dict(COLUMNS)), Interaction(copy.deepcopy(COLUMNS))
