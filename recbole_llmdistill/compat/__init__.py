@@ -10,9 +10,10 @@ def install() -> None:
 
     missing_recbole.install()
     warning_filters.install()  # before RecBole is imported, which warns already
-    from recbole_llmdistill.compat import anomaly_detection
+    from recbole_llmdistill.compat import anomaly_detection, lazy_ray
 
     anomaly_detection.install()
+    lazy_ray.install()  # before anything imports RecBole's quick_start, and Ray with it
     from recbole_llmdistill.compat import (
         atomic_tables,
         checkpoints,
@@ -21,6 +22,7 @@ def install() -> None:
         numpy_names,
         parallel_evaluation,
         parallel_training,
+        plain_metrics,
         row_filters,
         saved_data,
         sequence_order,
@@ -37,4 +39,5 @@ def install() -> None:
     parallel_evaluation.install()
     parallel_training.install()
     saved_data.install()
+    plain_metrics.install()
     sparse_matrices.install()

@@ -14,6 +14,7 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths begin where the search was started
     # Ray's default is 15: beside any other work on the machine its workers get next to nothing (20 times slower seen).
     "RAY_worker_niceness": "0",
 }

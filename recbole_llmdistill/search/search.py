@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ray import air, tune
+from ray import tune
 from recbole.config import Config
 
 from recbole_llmdistill.atomic_write import write_text_atomically, written_atomically
@@ -159,7 +159,7 @@ def run_trials(search: Search, setup: TrialSetup, data: SharedData, share: Share
         lambda trials: write_text_atomically(folder.trials, trials_csv(trials, search.metric)),
         options.time_budget,
     )
-    for name in ("ray.tune", "ray.air"):  # a failed trial is told in one line, not by their tracebacks
+    for name in ("ray.tune",):  # a failed trial is told in one line, not by their tracebacks
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as storage:  # Ray's own files; the journal holds what matters
         tuner = tune.Tuner(
@@ -175,9 +175,8 @@ def run_trials(search: Search, setup: TrialSetup, data: SharedData, share: Share
                 num_samples=options.trials,
                 max_concurrent_trials=None if options.searcher == "random" else share.at_once,
                 time_budget_s=options.time_budget,
-                chdir_to_trial_dir=False,
             ),
-            run_config=air.RunConfig(
+            run_config=tune.RunConfig(
                 storage_path=storage, name="search", callbacks=[progress], verbose=0, log_to_file=False
             ),
         )

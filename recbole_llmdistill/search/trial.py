@@ -17,7 +17,7 @@ from unittest import mock
 import ray
 import torch
 from pydantic import BaseModel
-from ray.air import session
+from ray import tune
 from recbole.config import Config
 from recbole.trainer import trainer as recbole_trainer
 from recbole.utils import get_model, get_trainer, init_seed
@@ -104,9 +104,9 @@ def run_trial(drawn: dict[str, Any], setup: TrialSetup, data: SharedData | ray.O
     values = setup.values(drawn)
     history = setup.histories.get(values_key(values), History())
     for evaluation in history.evaluations:
-        session.report(evaluation)
+        tune.report(evaluation)
     if history.ended:
-        session.report({**history.evaluations[-1], "ended": True})
+        tune.report({**history.evaluations[-1], "ended": True})
         return
     reporter = _Reporter(skip=len(history.evaluations))
     try:
@@ -157,7 +157,7 @@ class _Reporter:
         self._last: Evaluation | None = None
 
     def fit(self, trainer: Any, train_data: Any, valid_data: Any) -> None:
-        """Train to the end, or until Ray ends this thread from within :func:`session.report`."""
+        """Train to the end, or until Ray ends this thread from within :func:`ray.tune.report`."""
 
         def after_evaluation(epoch: int, score: float) -> None:
             if trainer.cur_step == 0:  # RecBole's count of evaluations since the best one
@@ -171,7 +171,7 @@ class _Reporter:
         if self._last is None:  # RecBole's boosted trees train in one go
             self._best_epoch = 1
             self._report(1, score, score, metrics)
-        session.report({**self._last.model_dump(), "ended": True})
+        tune.report({**self._last.model_dump(), "ended": True})
 
     def _report(self, epoch: int, score: float, best: float, metrics: Mapping[str, float]) -> None:
         self._last = Evaluation(
@@ -184,7 +184,7 @@ class _Reporter:
         )
         self._seen += 1
         if self._seen > self._skip:
-            session.report(self._last.model_dump())
+            tune.report(self._last.model_dump())
 
 
 def one_line(error: Exception) -> str:

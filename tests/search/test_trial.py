@@ -45,7 +45,7 @@ def run(monkeypatch):
 
     def train(given: dict, drawn: dict, histories: dict | None = None) -> list[dict]:
         reported: list[dict] = []
-        monkeypatch.setattr(trial.session, "report", lambda result: reported.append(dict(result)))
+        monkeypatch.setattr(trial.tune, "report", lambda result: reported.append(dict(result)))
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
         setup = trial.TrialSetup(given, SPACE, False, 1, os.getcwd(), histories or {})
         data = pickle.loads(pickle.dumps(SharedData.build(config_of(given))))
