@@ -7,6 +7,7 @@ from pathlib import Path
 from recbole_llmdistill.cli.known_users import check_known_users
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.ray_cluster import check_ray
 
 
 def add_parser(commands) -> None:
@@ -60,6 +61,8 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     from recbole_llmdistill.profiles.texts import read_profile_texts
 
     options = from_arguments(EncoderOptions, arguments)
+    if arguments.ray:
+        check_ray("--ray", "cluster")
     leave_to_recbole(settings)
     config = build_config("SASRecDistill", arguments.dataset)
     profiles = read_profile_texts(_find_profiles(arguments.profiles, arguments.dataset))

@@ -9,6 +9,7 @@ from typing import Any
 from recbole_llmdistill.cli.misspelt_options import refuse_misspelt_options
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.ray_cluster import check_ray
 
 _FAILED = 1
 
@@ -104,6 +105,8 @@ def _check_options(arguments: argparse.Namespace, settings: list[str]) -> None:
         raise InputError(
             "--ray is for local models (--llm hf:...); a server is asked by one process, or by --shard i/n"
         )
+    if arguments.ray:
+        check_ray("--ray", "cluster")
     refuse_misspelt_options(arguments.parser, settings)
 
 

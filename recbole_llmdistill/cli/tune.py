@@ -1,10 +1,10 @@
 """``llmdistill tune``, and the whole of ``run_hyper``: search the settings of a model with Ray Tune."""
 
 import argparse
-import os
 from pathlib import Path
 
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
+from recbole_llmdistill.ray_cluster import check_ray
 
 EPILOG = (
     "The space is yaml (learning_rate: {loguniform: [0.0003, 0.003]}) or RecBole's text format; a killed search goes "
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Search, and print what was found."""
-    visible_gpus = os.environ.get("CUDA_VISIBLE_DEVICES")  # RecBole's config overwrites it
+    check_ray("a search", "tune")
     seed = None if arguments.seed is None else str(arguments.seed)
     leave_to_recbole(
         settings,
@@ -84,13 +84,15 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     path = arguments.space or shipped_space(config["model"])
     space = read_space(path)
     check_space(space, path, config, config.cmd_config_dict)
-    report(run_search(Search(config, space, options, visible_gpus)))
+    report(run_search(Search(config, space, options)))
     return 0
 
 
 def report(best: dict) -> None:
     """Print the winner: what it is, what it reached, and how to use it."""
     values = " ".join(f"{key}={value}" for key, value in best["values"].items())
+    if best.get("lost"):
+        print(f"{best['lost']} trials were lost with their processes; the same command with --resume trains them again")
     print(f"the best of {best['trials']} trials is number {best['trial']}: {values}")
     print(f"validation {best['metric']}: {best['valid_score']} trained again, {best['score_in_search']} in the search")
     print("test: " + ", ".join(f"{name} {value}" for name, value in best["test_result"].items()))

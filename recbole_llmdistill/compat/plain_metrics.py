@@ -16,7 +16,10 @@ from recbole_llmdistill.compat.extend import extend
 
 def _evaluate(self: Evaluator, original: Callable, *args: Any) -> OrderedDict[str, Any]:
     result = original(self, *args)
-    return OrderedDict((name, value.item() if isinstance(value, np.generic) else value) for name, value in result.items())
+    for name, value in result.items():
+        if isinstance(value, np.generic):
+            result[name] = value.item()
+    return result
 
 
 def install() -> None:

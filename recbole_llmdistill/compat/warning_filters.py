@@ -1,8 +1,8 @@
-"""Silence deprecation warnings that RecBole and Ray provoke on every run and no user can act on.
+"""Silence deprecation warnings that RecBole provokes on every run and no user can act on.
 
 Each filter names the module that provokes it, so that the same warning from the user's own code is still shown.
 Answered lines: ``recbole/data/dataset/dataset.py`` (chained ``fillna(inplace=True)``: pandas),
-``recbole/trainer/trainer.py`` (``torch.cuda.amp.GradScaler``: torch), ``ray/__init__.py`` (``pkg_resources``).
+``recbole/trainer/trainer.py`` (``torch.cuda.amp.GradScaler``: torch).
 """
 
 import warnings
@@ -11,5 +11,3 @@ import warnings
 def install() -> None:
     """Add the filters, in front of those that exist."""
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
-    warnings.filterwarnings("ignore", category=UserWarning, message="pkg_resources is deprecated")
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(ray|pkg_resources)(\.|$)")

@@ -24,13 +24,13 @@ from recbole_llmdistill.profiles.generation import (
 from recbole_llmdistill.profiles.histories import Histories
 from recbole_llmdistill.profiles.ledger import Ledger
 from recbole_llmdistill.profiles.prompts import Prompt
-from recbole_llmdistill.profiles.ray_cluster import ray_cluster
 from recbole_llmdistill.profiles.strategies import STRATEGIES
 from recbole_llmdistill.profiles.window import Window
+from recbole_llmdistill.ray_cluster import ray_cluster
+from recbole_llmdistill.ray_data import map_by_actors
 
 _BATCHES_A_CALL = 4
 """A call works on so many batches' users, so that they can be sorted by length."""
-_MOST_TASKS = 10_000
 
 
 class ProfileActor:
@@ -129,24 +129,16 @@ def generate_with_ray(
         InputError: no cluster at that address, or a model cannot be used.
     """
     import ray
-    import ray.data
 
-    with ray_cluster(address) as cluster:
+    go_on = "the same command goes on from there"
+    with ray_cluster(address, "--ray", "cluster", "no user has been written", go_on) as cluster:
         users_a_call = options.batch_size * _BATCHES_A_CALL
         tasks = [
             {"users": json.dumps(indices[start : start + users_a_call].tolist())}
             for start in range(0, len(indices), users_a_call)
         ]
-        results = ray.data.from_items(tasks, parallelism=min(len(tasks), _MOST_TASKS)).map_batches(
-            ProfileActor,
-            batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=min(len(tasks), cluster.actors)),
-            fn_constructor_args=[ray.put(histories), options, prompts, strategy, max_tokens],
-            num_gpus=1 if cluster.gpus else None,
-        )
-        for row in results.iter_rows():
-            if row["failure"]:
-                raise InputError(row["failure"])
+        arguments = [ray.put(histories), options, prompts, strategy, max_tokens]
+        for row in map_by_actors(cluster, ProfileActor, arguments, tasks):
             for result in json.loads(row["records"]):
                 requests, prompt_tokens, completion_tokens = result["counts"]
                 progress.requests += requests

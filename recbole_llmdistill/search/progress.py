@@ -4,12 +4,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ray.tune import Callback
 from tabulate import tabulate
 from tqdm import tqdm
 
+from recbole_llmdistill.ray_cluster import reason_of_loss
 from recbole_llmdistill.search.records import History, SearchJournal, Status, Trial, values_key
 from recbole_llmdistill.search.trial import BEST, EPOCHS, Evaluation, TrialFailed
 
@@ -29,6 +30,7 @@ class SearchProgress(Callback):
         failures: folder for the tracebacks of failed trials.
         on_end: called with all trials whenever one has ended.
         time_budget: seconds after which Ray ends the search.
+        heard: called whenever something has happened.
     """
 
     def __init__(
@@ -42,17 +44,23 @@ class SearchProgress(Callback):
         failures: Path,
         on_end: Callable[[list[Trial]], None],
         time_budget: float | None,
+        heard: Callable[[], None],
     ) -> None:
         self.trials: dict[str, Trial] = {}
         self._metric, self._values, self._epochs = metric, values, epochs
         self._recorded = {
             key: history.evaluations[-1]["epoch"] for key, history in histories.items() if history.evaluations
         }
-        self._journal, self._failures, self._on_end = journal, failures, on_end
+        self._journal, self._failures, self._on_end, self._heard = journal, failures, on_end, heard
         self._deadline = time.monotonic() + time_budget if time_budget else float("inf")
         self._failing: list[Any] = []
         self._next_table = time.monotonic() + _TABLE_SECONDS
+        self._news = False
         self._bar = tqdm(total=trials, unit="trial", desc="search", file=sys.stderr, mininterval=0.5, smoothing=0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray writes its callbacks down for a ``Tuner.restore``, which is not used here."""
+        return {}
 
     def end_running(self) -> None:
         """The search is over; Ray says nothing of the trials that the end of the time budget cut off."""
@@ -71,6 +79,8 @@ class SearchProgress(Callback):
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info) -> None:
         """A trial has reported an evaluation, or that it has come to its end."""
+        self._news = True
+        self._heard()
         ours = self._ours(trial)
         if result.get("ended"):
             ours.status = "finished"
@@ -100,7 +110,9 @@ class SearchProgress(Callback):
             self._fail(trial, Path(trial.error_file).read_text(encoding="utf-8", errors="replace"))
         if time.monotonic() > self._next_table:
             self._next_table = time.monotonic() + _TABLE_SECONDS
-            self._print_table()
+            if self._news:  # of silence the cluster speaks
+                self._print_table()
+            self._news = False
 
     def _ours(self, trial: Any) -> Trial:
         if trial.trial_id not in self.trials:
@@ -115,24 +127,27 @@ class SearchProgress(Callback):
 
     def _fail(self, trial: Any, text: str) -> None:
         ours = self._ours(trial)
-        ours.status, ours.reason = "failed", reason_of(text)
+        ours.status, ours.reason = outcome_of(text)
         self._failures.mkdir(exist_ok=True)
         (self._failures / f"trial_{ours.number}.txt").write_text(text, encoding="utf-8")
         self._end(ours)
 
     def _end(self, trial: Trial) -> None:
+        self._heard()
         self._journal.ended(trial)
         self._on_end(list(self.trials.values()))
         self._write(self.line(trial))
         self._bar.update(1)
         ended = [trial.status for trial in self.trials.values()]
-        self._bar.set_postfix_str(", ".join(f"{ended.count(s)} {s}" for s in ("running", "stopped", "failed")))
+        self._bar.set_postfix_str(", ".join(f"{ended.count(s)} {s}" for s in ("running", "stopped", "failed", "lost")))
 
     def line(self, trial: Trial) -> str:
         """What became of a trial."""
         values = " ".join(f"{key}={shown(value)}" for key, value in trial.values.items())
         if trial.status == "failed":
             return f"trial {trial.number} failed: {trial.reason}; {values}"
+        if trial.status == "lost":
+            return f"trial {trial.number} lost: {trial.reason}; others go on, and --resume trains it again; {values}"
         if trial.last is None:
             return f"trial {trial.number} {trial.status} before its first evaluation; {values}"
         return (
@@ -162,11 +177,13 @@ def shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def reason_of(text: str) -> str:
-    """One line from what Ray writes down of a failed trial."""
+def outcome_of(text: str) -> tuple[Literal["failed", "lost"], str]:
+    """What became of a trial, and why in one line, from what Ray writes down of it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     ours = [line.partition(": ")[2] for line in lines if line.partition(": ")[0].endswith(TrialFailed.__name__)]
     if ours:
-        return ours[-1]
+        return "failed", ours[-1]
+    if (loss := reason_of_loss(text)) is not None:
+        return "lost", loss
     error = [line for line in lines if line.startswith("ray.exceptions.")]
-    return (error or lines or ["unknown"])[-1].removeprefix("ray.exceptions.")
+    return "failed", (error or lines or ["unknown"])[-1].removeprefix("ray.exceptions.")

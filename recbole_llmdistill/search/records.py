@@ -9,8 +9,9 @@ from typing import Any, Literal
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.journal import Journal, read_journal
 
-Status = Literal["running", "finished", "stopped", "out of time", "failed"]
-"""``finished``: trained to its end; ``stopped``: by the scheduler; ``out of time``: by the time budget."""
+Status = Literal["running", "finished", "stopped", "out of time", "failed", "lost"]
+"""``finished``: trained to its end; ``stopped``: by the scheduler; ``out of time``: by the time budget; ``failed``: by
+an error of its own; ``lost``: its process or its machine ended."""
 
 
 @dataclass

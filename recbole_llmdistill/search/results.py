@@ -9,13 +9,13 @@ from recbole_llmdistill.search.trial import BEST, EPOCHS
 
 
 def best_trial(trials: Iterable[Trial], bigger: bool) -> Trial | None:
-    """The trial with the best validation metric; the earlier of two that are equal. Failed ones do not count.
+    """The trial with the best validation metric; the earlier of two that are equal. Failed and lost ones do not count.
 
     Args:
         trials: of the search.
         bigger: whether a bigger metric is better.
     """
-    evaluated = [trial for trial in trials if trial.last and trial.status != "failed"]
+    evaluated = [trial for trial in trials if trial.last and trial.status not in ("failed", "lost")]
     return min(evaluated, key=lambda trial: (trial.last[BEST] * (-1 if bigger else 1), trial.number), default=None)
 
 

@@ -3,18 +3,18 @@
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from recbole.config import Config
 
 from recbole_llmdistill.atomic_write import write_text_atomically, written_atomically
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.search.cluster import Share, ray_cluster, share_of
+from recbole_llmdistill.ray_cluster import RayCluster, ray_cluster
 from recbole_llmdistill.search.folder import SearchFolder
 from recbole_llmdistill.search.options import SearchOptions
 from recbole_llmdistill.search.plots import search_page
@@ -24,6 +24,7 @@ from recbole_llmdistill.search.results import best_trial, recbole_text, trials_c
 from recbole_llmdistill.search.schedulers import build_scheduler, default_grace_epochs
 from recbole_llmdistill.search.searchers import build_searcher, check_searcher, needs_real_domains
 from recbole_llmdistill.search.settings_yaml import settings_yaml
+from recbole_llmdistill.search.share import Share, share_of
 from recbole_llmdistill.search.shared_data import SharedData
 from recbole_llmdistill.search.space import Space
 from recbole_llmdistill.search.trial import BEST, TrialSetup, run_trial
@@ -43,13 +44,11 @@ class Search:
         config: RecBole config of the model without the searched settings.
         space: what is searched.
         options: how.
-        visible_gpus: ``CUDA_VISIBLE_DEVICES`` before RecBole changed it.
     """
 
     config: Config
     space: Space
     options: SearchOptions
-    visible_gpus: str | None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -103,6 +102,11 @@ def run_search(search: Search) -> dict[str, Any]:
         InputError: something is wrong that the user can mend, or no trial could be trained.
     """
     options = search.options
+    if options.address and options.address.startswith("ray://"):
+        raise InputError(
+            f"--address={options.address}: a search writes its files where it runs; run this command on a node of the "
+            "cluster, with --address=auto"
+        )
     check_searcher(options.searcher, search.space)
     data = SharedData.build(search.config)
     folder = SearchFolder(options.out)
@@ -110,10 +114,9 @@ def run_search(search: Search) -> dict[str, Any]:
     if (best := folder.read_best()) and best["trials"] >= options.trials:
         print(f"{folder.best_result}: this search has ended; there is nothing left to do")
         return best
-    with ray_cluster(options.address, search.visible_gpus):
-        import ray
-
-        share = share_of(options.cpus_per_trial, options.gpus_per_trial, options.concurrency)
+    go_on = "the same command with --resume goes on from there"
+    with ray_cluster(options.address or "local", "--address", "tune", "no trial has reported", go_on) as cluster:
+        share = share_of(cluster.resources(), options.cpus_per_trial, options.gpus_per_trial, options.concurrency)
         setup = TrialSetup(
             search.settings,
             search.space,
@@ -125,7 +128,7 @@ def run_search(search: Search) -> dict[str, Any]:
         _announce(search, share, setup)
         shared = ray.put(data)
         del data
-        trials = run_trials(search, setup, shared, share, folder)
+        trials = run_trials(search, setup, shared, share, folder, cluster)
         winner = best_trial(trials, search.config["valid_metric_bigger"])
         if winner is None:
             raise InputError(_no_winner(trials, folder))
@@ -133,11 +136,13 @@ def run_search(search: Search) -> dict[str, Any]:
             f"best: trial {winner.number}, {search.metric} {winner.last[BEST]:.4f}; it is trained again and tested",
             flush=True,
         )
-        result = retrain(winner.values, setup, shared, share)
+        result = retrain(winner.values, setup, shared, share, cluster)
     return _write_results(search, folder, trials, winner, result)
 
 
-def run_trials(search: Search, setup: TrialSetup, data: SharedData, share: Share, folder: SearchFolder) -> list[Trial]:
+def run_trials(
+    search: Search, setup: TrialSetup, data: SharedData, share: Share, folder: SearchFolder, cluster: RayCluster
+) -> list[Trial]:
     """Let Ray Tune train the trials; what they report is in the journal and in ``trials.csv`` at once.
 
     Args:
@@ -146,6 +151,10 @@ def run_trials(search: Search, setup: TrialSetup, data: SharedData, share: Share
         data: reference to the :class:`SharedData` in Ray's object store.
         share: what a trial gets.
         folder: of the search.
+        cluster: that they run on.
+
+    Raises:
+        InputError: Ray or the disk ends the search.
     """
     options = search.options
     progress = SearchProgress(
@@ -158,33 +167,34 @@ def run_trials(search: Search, setup: TrialSetup, data: SharedData, share: Share
         folder.failures,
         lambda trials: write_text_atomically(folder.trials, trials_csv(trials, search.metric)),
         options.time_budget,
+        cluster.heard,
     )
-    for name in ("ray.tune",):  # a failed trial is told in one line, not by their tracebacks
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory() as storage:  # Ray's own files; the journal holds what matters
-        tuner = tune.Tuner(
-            tune.with_resources(
-                tune.with_parameters(run_trial, setup=setup, data=data), {"cpu": share.cpus, "gpu": share.gpus}
-            ),
-            param_space=search.space.real_domains() if setup.real else search.space.domains(),
-            tune_config=tune.TuneConfig(
-                metric=BEST,
-                mode="max" if search.config["valid_metric_bigger"] else "min",
-                search_alg=build_searcher(options.searcher, search.config["seed"], share.at_once),
-                scheduler=build_scheduler(options.scheduler, search.most_epochs, search.grace_epochs),
-                num_samples=options.trials,
-                max_concurrent_trials=None if options.searcher == "random" else share.at_once,
-                time_budget_s=options.time_budget,
-            ),
-            run_config=tune.RunConfig(
-                storage_path=storage, name="search", callbacks=[progress], verbose=0, log_to_file=False
-            ),
-        )
-        try:
-            tuner.fit()
-            progress.end_running()
-        finally:
-            progress.close()
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a failed trial is told in one line, not by a traceback
+    tuner = tune.Tuner(
+        tune.with_resources(
+            tune.with_parameters(run_trial, setup=setup, data=data), {"cpu": share.cpus, "gpu": share.gpus}
+        ),
+        param_space=search.space.real_domains() if setup.real else search.space.domains(),
+        tune_config=tune.TuneConfig(
+            metric=BEST,
+            mode="max" if search.config["valid_metric_bigger"] else "min",
+            search_alg=build_searcher(options.searcher, search.config["seed"], share.at_once),
+            scheduler=build_scheduler(options.scheduler, search.most_epochs, search.grace_epochs),
+            num_samples=options.trials,
+            max_concurrent_trials=None if options.searcher == "random" else share.at_once,
+            time_budget_s=options.time_budget,
+        ),
+        run_config=tune.RunConfig(  # Ray's own files go into the scratch folder; the journal holds what matters
+            storage_path=str(cluster.scratch), name="search", callbacks=[progress], verbose=0, log_to_file=False
+        ),
+    )
+    try:
+        tuner.fit()
+        progress.end_running()
+    except Exception as error:  # Ray wraps its own errors, those of a searcher and those of our callbacks alike
+        raise cluster.failure(error) from error
+    finally:
+        progress.close()
     return list(progress.trials.values())
 
 
@@ -204,11 +214,12 @@ def _announce(search: Search, share: Share, setup: TrialSetup) -> None:
 
 
 def _no_winner(trials: list[Trial], folder: SearchFolder) -> str:
-    failed = [trial for trial in trials if trial.status == "failed"]
+    failed = [trial for trial in trials if trial.status in ("failed", "lost")]
     if failed:
+        again = "; --resume tries lost trials again" if any(trial.status == "lost" for trial in failed) else ""
         return (
             f"no trial finished; {len(failed)} of {len(trials)} failed, trial {failed[0].number} by {failed[0].reason} "
-            f"(all reasons: {folder.trials})"
+            f"(all reasons: {folder.trials}){again}"
         )
     return "no trial was evaluated within --time-budget; give more time, and --resume"
 
@@ -239,6 +250,7 @@ def _write_results(
         "settings": str(folder.best_settings),
         "page": str(page),
         "trials": sum(trial.status in ("finished", "stopped", "failed") for trial in trials),
+        "lost": sum(trial.status == "lost" for trial in trials),
         "epochs_trained": sum(trial.last["epoch"] for trial in trials if trial.last),
     }
     write_text_atomically(folder.best_result, json.dumps(best, indent=2) + "\n")

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.search.cluster import Share
+from recbole_llmdistill.ray_cluster import RayCluster
+from recbole_llmdistill.search.share import Share
 from recbole_llmdistill.search.shared_data import SharedData
 from recbole_llmdistill.search.trial import TrialFailed, TrialSetup, one_line, prepare
 
@@ -30,7 +31,7 @@ class Winner:
     test_result: dict[str, float]
 
 
-def retrain(values: dict[str, Any], setup: TrialSetup, data: Any, share: Share) -> Winner:
+def retrain(values: dict[str, Any], setup: TrialSetup, data: Any, share: Share, cluster: RayCluster) -> Winner:
     """Train with ``values`` on the cluster, with what a trial gets, from the seed that the trial had.
 
     Args:
@@ -38,19 +39,22 @@ def retrain(values: dict[str, Any], setup: TrialSetup, data: Any, share: Share) 
         setup: of the search.
         data: reference to the :class:`SharedData` in Ray's object store.
         share: what a trial gets.
+        cluster: that it is trained on.
 
     Raises:
         InputError: it failed; why, in one line.
     """
     import ray
 
+    cluster.waiting = "the winner has been trained"
+    cluster.heard()
     task = ray.remote(_retrain).options(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=0)
     try:
         return ray.get(task.remote(values, setup, data))
     except ray.exceptions.RayTaskError as error:
         raise InputError(f"the winner cannot be trained again: {error.cause}") from error
     except ray.exceptions.RayError as error:
-        raise InputError(f"the winner cannot be trained again: {' '.join(str(error).split())[:300]}") from error
+        raise InputError(f"the winner cannot be trained again: {cluster.failure(error)}") from error
 
 
 def _retrain(values: dict[str, Any], setup: TrialSetup, data: SharedData) -> Winner:

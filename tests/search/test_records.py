@@ -8,7 +8,7 @@ import pytest
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.search.folder import SearchFolder
 from recbole_llmdistill.search.plots import search_page
-from recbole_llmdistill.search.progress import reason_of
+from recbole_llmdistill.search.progress import outcome_of
 from recbole_llmdistill.search.records import SearchJournal, Trial, values_key
 from recbole_llmdistill.search.results import best_trial, recbole_text, trials_csv
 from recbole_llmdistill.search.space import Choice, LogUniform, QuantizedUniform, Space
@@ -98,6 +98,7 @@ def test_a_file_that_is_no_journal(tmp_path) -> None:
 def test_the_best_trial_is_the_earliest_of_the_best_that_did_not_fail() -> None:
     assert best_trial(TRIALS, bigger=True).number == 1
     assert best_trial([TRIALS[4], TRIALS[2]], bigger=True) is None
+    assert best_trial([trial(1, [0.9], "lost"), TRIALS[1]], bigger=True).number == 2
     losses = [trial(1, [3.0]), trial(2, [1.0]), trial(3, [2.0])]
     assert best_trial(losses, bigger=False).number == 2
 
@@ -156,7 +157,31 @@ def test_a_folder_belongs_to_one_search(tmp_path) -> None:
 
 def test_a_reason_is_one_line() -> None:
     ours = "Traceback\n  File x\nrecbole_llmdistill.search.trial.TrialFailed: ValueError: it is nan\n"
-    assert reason_of(ours) == "ValueError: it is nan"
-    died = "Failure # 1\nray.exceptions.RayActorError: The actor died unexpectedly.\n\tclass_name: x\n\tpid: 7\n"
-    assert reason_of(died) == "RayActorError: The actor died unexpectedly."
-    assert reason_of("") == "unknown"
+    assert outcome_of(ours) == ("failed", "ValueError: it is nan")
+    other = "Failure # 1\nray.exceptions.RaySystemError: System error: no\n"
+    assert outcome_of(other) == ("failed", "RaySystemError: System error: no")
+    assert outcome_of("") == ("failed", "unknown")
+
+
+# The beginnings of what Ray 2.60 wrote of a worker that was killed, one that it killed itself, and a dead machine.
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "The actor died unexpectedly before finishing this task.\n\tpid: 7\nThe actor is dead because its worker "
+            "process has died. Worker exit type: SYSTEM_ERROR ... (1) the process was killed by the OOM killer",
+            "its process was killed",
+        ),
+        (
+            "1 worker(s) were killed due to the node running low on memory. Memory on the node was 6.28GB used\n",
+            "Ray ended its process because memory ran short",
+        ),
+        (
+            "The actor died unexpectedly before finishing this task.\nThe actor is dead because its owner has died. "
+            "Worker exit detail: Owner's node has crashed.",
+            "its machine is gone",
+        ),
+    ],
+)
+def test_a_trial_whose_process_ended_is_lost_and_has_not_failed(text: str, reason: str) -> None:
+    assert outcome_of(f"Failure # 1 (occurred at 2026-01-01)\n{text}") == ("lost", reason)

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from on_ray import best, evaluations, rows, search, start, without_time
@@ -41,6 +42,70 @@ def test_failed_trials_do_not_end_a_search_and_say_why(arguments, tmp_path) -> N
         assert failed == ("ValueError: The hidden size (15) is not a multiple" in row["reason"])
         assert f"trial {row['trial']} {row['status']}" in output
         assert failed == Path("found", "failures", f"trial_{row['trial']}.txt").is_file()
+    assert "Traceback" not in output
+
+
+def processes_of(search_process: subprocess.Popen, name: str) -> list[psutil.Process]:
+    """Ray's processes of a search, by the beginning of what they are called."""
+    found = psutil.Process(search_process.pid).children(recursive=True)
+    return [process for process in found if (process.cmdline() or [""])[0].rpartition("/")[2].startswith(name)]
+
+
+def started_and_reporting(command: list[str]) -> subprocess.Popen:
+    process = start([*command, "--epochs=3000", "--eval_step=20", "--stopping_step=9999"], Path("output.txt"))
+    journal, deadline = Path("found", "journal.jsonl"), time.monotonic() + 200
+    while not journal.is_file() or "evaluation" not in journal.read_text():
+        assert process.poll() is None, Path("output.txt").read_text()[-3000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("victim", "name"),
+    [("raylet", "process on this machine (raylet)"), ("gcs_server", "head process (gcs_server)")],
+)
+def test_a_dead_cluster_ends_a_search_in_one_line_within_seconds(arguments, victim: str, name: str) -> None:
+    process = started_and_reporting([*arguments, "--trials=3"])
+    rays = processes_of(process, "")
+    (found,) = processes_of(process, victim)
+    found.kill()
+    assert process.wait(timeout=40) == 2
+    output = Path("output.txt").read_text()
+    assert f"error: Ray's {name} has ended, and the cluster with it; the same command with --resume" in output
+    assert "Traceback" not in output
+    psutil.wait_procs(rays, timeout=20)
+    assert not [ray for ray in rays if ray.is_running() and ray.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.slow
+def test_a_killed_trial_is_lost_the_others_go_on_and_resume_trains_it_again(arguments) -> None:
+    command = [*arguments, "--trials=2", "--epochs=400", "--eval_step=20", "--stopping_step=9999", "--scheduler=none"]
+    process = start(command, Path("output.txt"))
+    deadline = time.monotonic() + 200
+    while not (trials := processes_of(process, "ray::ImplicitFunc")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(2)
+    trials[0].kill()
+    assert process.wait(timeout=300) == 0
+    output = Path("output.txt").read_text()
+    assert "trial 1 lost: its process was killed; others go on, and --resume trains it again" in output
+    assert "1 trials were lost with their processes" in output
+    assert "Traceback" not in output
+    assert [row["status"] for row in rows()] == ["lost", "finished"]
+    search([*command, "--resume"])
+    assert [row["status"] for row in rows()] == ["finished", "finished"]
+    assert best()["lost"] == 0
+
+
+@pytest.mark.slow
+def test_short_memory_is_told_as_such(arguments, monkeypatch) -> None:
+    monkeypatch.setenv("RAY_memory_usage_threshold", "0.001")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
+    output = search([*arguments, "--trials=2", "--epochs=3000", "--stopping_step=9999"], status=2)
+    assert "trial 1 lost: Ray ended its process because memory ran short" in output
+    assert "error: no trial finished; 2 of 2 failed, trial 1 by Ray ended its process" in output
     assert "Traceback" not in output
 
 

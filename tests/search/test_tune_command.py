@@ -6,7 +6,7 @@ import pytest
 from on_ray import SPACE
 
 from recbole_llmdistill.cli import llmdistill, run_hyper
-from recbole_llmdistill.search import cluster
+from recbole_llmdistill.search import search
 from recbole_llmdistill.search.folder import SearchFolder
 from recbole_llmdistill.search.options import SearchOptions
 from recbole_llmdistill.search.searchers import SEARCHERS, build_searcher, needs_real_domains
@@ -18,7 +18,7 @@ def refused(arguments, monkeypatch, capsys):
     """Function (command, more arguments) -> the line that the command ends with; Ray must not be asked for."""
 
     def run(command: str, *more: str) -> str:
-        monkeypatch.setattr(cluster, "ray_cluster", None)
+        monkeypatch.setattr(search, "ray_cluster", None)
         name, main = {"tune": (["llmdistill", "tune"], llmdistill.main), "run_hyper": (["run_hyper"], run_hyper.main)}[
             command
         ]
@@ -47,31 +47,12 @@ def refused(arguments, monkeypatch, capsys):
         (["--scheduler=pbt"], "--scheduler=pbt: input should be 'none', 'asha' or 'median'"),
         (["--searcher=grid"], "--searcher=grid: input should be 'random', 'hyperopt', 'optuna' or 'bayesopt'"),
         (["--time-budget=-1"], "--time-budget=-1.0: input should be greater than 0"),
+        (["--address=ray://127.0.0.1:1"], "run this command on a node of the cluster, with --address=auto"),
         (["--profile_path=nowhere"], "profile_path: nowhere does not exist"),
     ],
 )
 def test_bad_arguments(refused, command: str, more: list[str], message: str) -> None:
     assert message in refused(command, *more)
-
-
-def test_a_cluster_of_another_kind_is_refused() -> None:
-    with pytest.raises(cluster.InputError, match="run this command on a node of the cluster, with --address=auto"):
-        cluster.ray_cluster("ray://127.0.0.1:1", None).__enter__()
-
-
-def test_ray_that_does_not_start_is_told_in_one_line(monkeypatch) -> None:
-    import ray
-
-    def fail(**options):
-        raise OSError("[Errno 98]\nAddress already in use")
-
-    monkeypatch.setattr(ray, "init", fail)
-    with pytest.raises(cluster.InputError) as caught:
-        cluster.ray_cluster(None, None).__enter__()
-    message = str(caught.value)
-    assert message.startswith("Ray does not start on this machine ([Errno 98] Address already in use); end what")
-    assert "`ray stop`" in message
-    assert "\n" not in message
 
 
 @pytest.mark.parametrize("name", ["hyperopt", "optuna", "bayesopt"])

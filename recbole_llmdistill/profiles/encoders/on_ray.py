@@ -8,7 +8,8 @@ import numpy as np
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.encoders.choice import EncoderOptions, build_encoder
 from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
-from recbole_llmdistill.profiles.ray_cluster import ray_cluster
+from recbole_llmdistill.ray_cluster import ray_cluster
+from recbole_llmdistill.ray_data import map_by_actors
 
 
 class EncodingActor:
@@ -53,19 +54,9 @@ def encode_on_ray(
     Raises:
         InputError: no cluster at that address, or an encoder fails.
     """
-    import ray.data
-
-    with ray_cluster(address) as cluster:
+    go_on = "the same command goes on from there"
+    with ray_cluster(address, "--ray", "cluster", "no text has been encoded", go_on) as cluster:
         rows = [{"batch": batch, "texts": json.dumps(texts)} for batch, texts in batches]
-        results = ray.data.from_items(rows).map_batches(
-            EncodingActor,
-            batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=cluster.actors),
-            fn_constructor_args=[options.model_dump_json()],
-            num_gpus=1 if cluster.gpus else None,
-        )
-        for row in results.iter_rows():
-            if row["failure"]:
-                raise InputError(row["failure"])
+        for row in map_by_actors(cluster, EncodingActor, [options.model_dump_json()], rows):
             vectors = np.frombuffer(row["vectors"], dtype="<f4").reshape(-1, row["dimensions"])
             yield row["batch"], EncodedTexts(vectors, row["long_texts"])
