@@ -160,7 +160,7 @@ def test_ray_actors(tiny_gemma, prompt, shop, generate) -> None:
 
 def test_no_ray_cluster(tiny_gemma, shop, generate, capsys) -> None:
     assert generate("--llm", f"hf:{tiny_gemma}", "--out", "out", "--ray=auto", "--max-tokens=99") == 2
-    assert "--ray=auto: no cluster there" in capsys.readouterr().err
+    assert "--ray=auto: no Ray cluster there" in capsys.readouterr().err
 
 
 def test_marks_of_thoughts_are_read_before_special_tokens_are_dropped(tiny_gemma, tmp_path) -> None:
