@@ -76,6 +76,10 @@ def test_recbole_reads_defaults_from_its_own_folder_only() -> None:
         (DATA_SET / "dataset.py", "self.inter_feat.drop(self.inter_feat.index[~remained_inter], inplace=True)"),
         (DATA_SET / "kg_dataset.py", "self.kg_feat.drop(dropped_index, inplace=True)"),  # row_filters
         (DATA_SET / "kg_dataset.py", "self.inter_feat.drop(self.inter_feat.index[~remained_inter], inplace=True)"),
+        (RECBOLE / "trainer" / "trainer.py", "if self.eval_step <= 0 or not valid_data:"),  # empty_parts
+        (RECBOLE / "trainer" / "trainer.py", "if not eval_data:"),  # empty_parts
+        (RECBOLE / "data" / "utils.py", "train_sampler, valid_sampler, test_sampler = create_samplers("),  # likewise
+        (DATA_SET / "dataset.py", "new_data[k] = torch.FloatTensor(value)"),  # sequence_order
         (RECBOLE / "config" / "configurator.py", "np.float = np.float_"),  # numpy_names
         (RECBOLE / "evaluator" / "metrics.py", "dtype=np.float)"),  # numpy_names
         (RECBOLE / "data" / "dataset" / "dataset.py", "fillna(value=0, inplace=True)"),  # warning_filters

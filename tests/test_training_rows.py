@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from recbole.data.dataset import SequentialDataset
@@ -126,3 +127,20 @@ def test_training_interactions_are_what_prefixes_and_targets_show(configure) -> 
     tokens = {(reference.id2token("user_id", user), reference.id2token("item_id", item)) for user, item in shown}
     users, items = CausalSequenceDataset(config).build()[0].training_interactions()
     assert Counter(zip(users, items, strict=True)) == Counter(tokens)
+
+
+def test_padding_is_zero_beside_numbers_that_are_none(configure, tiny) -> None:
+    """A column may hold what stays not a number, or infinite, when it is multiplied by the 0 of a padded place."""
+    header, *rows = (tiny / "tiny.inter").read_text().splitlines()
+    odd = ["inf\t1 nan", "-inf\tnan", "3\tinf"]
+    lines = [header + "\tprice:float\tvector:float_seq", *(f"{row}\t{odd[n % 3]}" for n, row in enumerate(rows))]
+    (tiny / "tiny.inter").write_text("\n".join(lines) + "\n")
+    config = configure(train_sequences="prefix", load_col={"inter": "*"})
+    ours = CausalSequenceDataset(config)
+    for part, reference in zip(ours.build(), SequentialDataset(config).build(), strict=True):
+        batch, expected = part[np.arange(len(part))], reference[np.arange(len(reference))]
+        for name in ("price_list", "vector_list"):
+            np.testing.assert_array_equal(batch[name].numpy(), expected[name].numpy())
+            assert np.isnan(batch["vector_list"].numpy()).any()
+            for row, length in zip(batch[name], batch["item_length"].tolist(), strict=True):
+                assert not row[length:].any()

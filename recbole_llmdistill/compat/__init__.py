@@ -19,6 +19,7 @@ def install() -> None:
         checkpoints,
         column_values,
         data_metrics,
+        empty_parts,
         numpy_names,
         parallel_evaluation,
         parallel_training,
@@ -36,6 +37,7 @@ def install() -> None:
     sequence_order.install()
     checkpoints.install()
     data_metrics.install()
+    empty_parts.install()
     parallel_evaluation.install()
     parallel_training.install()
     saved_data.install()

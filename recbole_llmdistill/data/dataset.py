@@ -139,7 +139,8 @@ class DistillationDataset(FileLoading, RowSplitting):
 
     def _gather(self, field: str, position: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         values = self.sorted_interactions[field][position]
-        return values * real.view(real.shape + (1,) * (values.dim() - real.dim())).to(values.dtype)
+        real = real.view(real.shape + (1,) * (values.dim() - real.dim()))
+        return torch.where(real, values, torch.zeros((), dtype=values.dtype))  # a product with 0 would keep NaN and inf
 
     def inter_matrix(self, form: str = "coo", value_field: str | None = None):
         """Sparse user-item matrix of this part; RecBole's method finds each user's first item in the prefix lists."""
