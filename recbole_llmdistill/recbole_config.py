@@ -20,10 +20,12 @@ def build_config(
     """RecBole's config of these settings and ``sys.argv``, each counting for more than the one before.
 
     Raises:
-        InputError: a file cannot be read, or RecBole or this package refuses a value.
+        InputError: a file cannot be read, a key is misspelt, or RecBole or this package refuses a value.
     """
     from recbole.config import Config
 
+    from recbole_llmdistill.evaluation_settings import check_validation_metric
+    from recbole_llmdistill.known_settings import check_known
     from recbole_llmdistill.model_names import explain_unknown_model
 
     if model and (problem := explain_unknown_model(model)):
@@ -32,10 +34,24 @@ def build_config(
         check_settings_file(Path(file))
     files = None if config_files is None else list(config_files)
     settings = None if config_dict is None else dict(config_dict)  # RecBole changes it
+    config = Config.__new__(Config)  # known here even where its constructor fails
     try:
-        return Config(model, dataset, config_file_list=files, config_dict=settings)
+        config.__init__(model, dataset, config_file_list=files, config_dict=settings)
     except InputError:
         raise
     except _REFUSALS as error:
+        _check_values(config)
         text = " ".join(str(error.args[0] if error.args else error).split())
         raise InputError(text or repr(error)) from error
+    check_known(config, config.external_config_dict)
+    _check_values(config)
+    check_validation_metric(config.final_config_dict)
+    return config
+
+
+def _check_values(config) -> None:
+    """Tell a value that is not allowed better than RecBole does, whatever model it is."""
+    from recbole_llmdistill.recbole_settings import check_settings
+
+    if "final_config_dict" in vars(config):
+        check_settings(config.final_config_dict, config.external_config_dict, config.internal_config_dict)

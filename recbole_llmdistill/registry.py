@@ -25,9 +25,11 @@ from recbole_llmdistill import quick_start
 from recbole_llmdistill.compat.extend import extend
 from recbole_llmdistill.data.dataset import CausalSequenceDataset, MaskedSequenceDataset
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.known_settings import check_known, refuse_misspelt
 from recbole_llmdistill.model.bert4recdistill import BERT4RecDistill
 from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.sasrecdistill import SASRecDistill
+from recbole_llmdistill.recbole_settings import check_settings
 from recbole_llmdistill.resources import properties
 from recbole_llmdistill.settings import KEYS, ORDERS, DistillationSettings, check_keys
 from recbole_llmdistill.settings_file import check_settings_file
@@ -77,8 +79,12 @@ def _load_internal_config_dict(self: Config, original: Callable, model: str, mod
         self.parameters["Distillation"] = list(KEYS)
     for defaults in (properties("dataset", f"{dataset}.yaml"), _settings_beside_data(self, dataset)):
         if defaults.is_file():
+            known = list(self.internal_config_dict)
             check_settings_file(defaults)
             keys = self._update_internal_config_dict(defaults) or []
+            for key in keys:
+                if key not in known and key not in KEYS:
+                    refuse_misspelt(key, known, f"{defaults}: ")
             self.parameters["Dataset"] += [key for key in keys if key not in self.parameters["Dataset"]]
     preset = self.external_config_dict.get("distill_preset")
     if model in MODELS and preset and (defaults := properties("preset", f"{preset}.yaml")).is_file():
@@ -98,6 +104,9 @@ def _get_final_config_dict(self: Config, original: Callable) -> dict[str, Any]:
         final["sequence_order"] = "exact"
     if self.model in MODELS:
         check_keys(final)
+        # Not the command line, which may be that of a program with options of its own.
+        check_known(self, [*self.file_config_dict, *self.variable_config_dict])
+        check_settings(final, self.external_config_dict, self.internal_config_dict)
         DistillationSettings.from_config(final)
         MODELS[self.model].adapt_config(final)
     elif final["sequence_order"] not in ORDERS:

@@ -97,7 +97,7 @@ class DistillationSettings(BaseModel):
         try:
             return cls(**{key: config[key] for key in cls.model_fields})
         except ValidationError as error:
-            raise InputError("; ".join(_describe(problem) for problem in error.errors())) from error
+            raise InputError("; ".join(describe_problem(problem) for problem in error.errors())) from error
 
     def distillation_epochs(self, epochs: int) -> int:
         """Epochs of stage one in a run of ``epochs``; none where ``distill_alpha`` or ``distill_epochs`` is 0."""
@@ -126,9 +126,11 @@ def check_keys(keys: Iterable[str]) -> None:
             raise InputError(f"unknown key {key!r}: did you mean {nearest[0]!r}? Known keys: {', '.join(KEYS)}")
 
 
-def _describe(problem: Mapping[str, Any]) -> str:
+def describe_problem(problem: Mapping[str, Any]) -> str:
+    """One of pydantic's errors in one line: the key, its value, what is allowed, and the nearest of allowed words."""
     key, value = problem["loc"][0], problem["input"]
-    text = f"{key}={value!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    message = problem["msg"].removeprefix("Value error, ")
+    text = f"{key}={value!r}: {message[0].lower()}{message[1:]}"
     if problem["type"] == "literal_error":
         allowed = [word.strip("'") for word in problem["ctx"]["expected"].replace(" or ", ", ").split(", ")]
         nearest = difflib.get_close_matches(str(value), allowed, n=1)

@@ -86,6 +86,7 @@ def test_recbole_reads_defaults_from_its_own_folder_only() -> None:
         (RECBOLE / "quick_start" / "quick_start.py", "\nfrom ray import tune\n"),  # lazy_ray
         (RECBOLE / "quick_start" / "quick_start.py", "tune.report(**test_result)"),  # lazy_ray
         (RECBOLE / "evaluator" / "base_metric.py", "round(avg_result[k - 1], self.decimal_place)"),  # plain_metrics
+        (RECBOLE / "config" / "configurator.py", "value = eval(param)"),  # literal_settings
         (RECBOLE / "config" / "configurator.py", 'backend="nccl"'),  # parallel_training
         (
             RECBOLE / "evaluator" / "collector.py",

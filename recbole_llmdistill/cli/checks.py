@@ -4,7 +4,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from recbole.data.dataset import Dataset
-from recbole.utils import EvaluatorType
 
 from recbole_llmdistill.data.profile_lookup import find_profile_file
 from recbole_llmdistill.errors import InputError
@@ -29,20 +28,6 @@ def check_dataset(config) -> None:
 
 def _has_interactions(folder: Path, name: str) -> bool:
     return (folder / f"{name}.inter").is_file() or any(folder.glob(f"{name}.*.inter"))  # benchmark_filename
-
-
-def check_validation_metric(config) -> None:
-    """Refuse a ``valid_metric`` that the evaluation will not have computed when it is looked for."""
-    if config["eval_type"] != EvaluatorType.RANKING:
-        return
-    metrics = [
-        "GAUC" if metric.lower() == "gauc" else f"{metric}@{k}" for metric in config["metrics"] for k in config["topk"]
-    ]
-    if config["valid_metric"].lower() not in map(str.lower, metrics):
-        raise InputError(
-            f"valid_metric={config['valid_metric']!r} is not among the metrics that are computed: "
-            f"{', '.join(metrics)}; add it to metrics and topk, or choose one of these"
-        )
 
 
 def check_profiles(config) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from recbole_llmdistill.cli.misspelt_options import refuse_misspelt_options
 from recbole_llmdistill.cli.recbole_arguments import leave_to_recbole
 from recbole_llmdistill.errors import InputError
 
@@ -58,8 +57,7 @@ def add_parser(commands) -> None:
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Make the missing runs, write tables, page and figure, print the tables; status 1 if an arm has no result."""
-    refuse_misspelt_options(arguments.parser, settings)
-    leave_to_recbole(settings)
+    leave_to_recbole(settings, arguments.parser)
     sys.argv[1:] = []  # RecBole would let the command line count for more than what sets an arm apart
     given = dict(setting.removeprefix("--").split("=", 1) for setting in settings)
     logging.getLogger().setLevel(logging.ERROR)
@@ -76,7 +74,6 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     )
     reference = reference_config(common)
     checks.check_dataset(reference)
-    checks.check_validation_metric(reference)
     configs = configured_arms(
         common,
         reference,

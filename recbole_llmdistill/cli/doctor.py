@@ -47,19 +47,19 @@ def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser("doctor", help="check the installation, and that profiles fit a data set")
     parser.add_argument("--dataset", "-d", help="also check that this data set has fitting profiles, e.g. ml-100k")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Print one line a finding; status 1 if anything is wrong."""
     findings = []
-    for finding in _findings(arguments.dataset, settings):
+    for finding in _findings(arguments, settings):
         print(finding, flush=True)
         findings.append(finding)
     return int(any(finding.state == "WRONG" for finding in findings))
 
 
-def _findings(dataset: str | None, settings: list[str]) -> Iterator[Finding]:
+def _findings(arguments: argparse.Namespace, settings: list[str]) -> Iterator[Finding]:
     yield check_python()
     yield from check_packages()
     yield from check_recboles_pins()
@@ -68,8 +68,11 @@ def _findings(dataset: str | None, settings: list[str]) -> Iterator[Finding]:
     yield check_gpu()
     if registered.state == "WRONG":
         return
-    if dataset:
-        yield check_profiles(dataset, settings)
+    leave_to_recbole(settings, arguments.parser)
+    if arguments.dataset:
+        yield check_profiles(arguments.dataset)
+    elif settings:
+        raise InputError(f"{settings[0]}: settings belong to a data set; add --dataset=NAME")
 
 
 def check_python() -> Finding:
@@ -181,7 +184,7 @@ def check_gpu() -> Finding:
     return Finding("ok", f"no GPU, training runs on the CPU with {torch.get_num_threads()} threads")
 
 
-def check_profiles(dataset: str, settings: list[str]) -> Finding:
+def check_profiles(dataset: str) -> Finding:
     """The profiles that training would use fit the data set and its training split."""
     import logging
 
@@ -193,7 +196,6 @@ def check_profiles(dataset: str, settings: list[str]) -> Finding:
     from recbole_llmdistill.settings import DistillationSettings
 
     logging.getLogger().setLevel(logging.ERROR)
-    leave_to_recbole(settings)
     try:
         config = build_config("SASRecDistill", dataset)
         check_dataset(config)

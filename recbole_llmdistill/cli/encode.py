@@ -50,7 +50,7 @@ def add_parser(commands) -> None:
     tfidf.add_argument("--ngrams", type=int, help="longest sequence of words that is a term (2)")
     tfidf.add_argument("--min-texts", type=int, help="texts in which a term must occur (2)")
     tfidf.add_argument("--fit-sample", type=int, help="texts that words and decomposition are learnt from (100000)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     options = from_arguments(EncoderOptions, arguments)
     if arguments.ray:
         check_ray("--ray", "cluster")
-    leave_to_recbole(settings)
+    leave_to_recbole(settings, arguments.parser)
     config = build_config("SASRecDistill", arguments.dataset)
     profiles = read_profile_texts(_find_profiles(arguments.profiles, arguments.dataset))
     for warning in profiles.warnings():

@@ -6,7 +6,6 @@ import logging
 import sys
 from typing import Any
 
-from recbole_llmdistill.cli.misspelt_options import refuse_misspelt_options
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.ray_cluster import check_ray
@@ -70,8 +69,8 @@ def add_parser(commands) -> None:
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Print what is to be done, do it, print what was done; status 1 if users failed."""
-    _check_options(arguments, settings)
-    leave_to_recbole(settings, model=arguments.model, dataset=arguments.dataset)
+    _check_options(arguments)
+    leave_to_recbole(settings, arguments.parser, model=arguments.model, dataset=arguments.dataset)
     logging.getLogger().setLevel(logging.ERROR)
     config_files = arguments.config_files.split() if arguments.config_files else None
     config = build_config(arguments.model, arguments.dataset, config_files)
@@ -96,7 +95,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     return _FAILED if progress.failures else 0
 
 
-def _check_options(arguments: argparse.Namespace, settings: list[str]) -> None:
+def _check_options(arguments: argparse.Namespace) -> None:
     if not (arguments.out or arguments.estimate or arguments.show_prompt is not None):
         raise InputError("--out: say in which folder the profiles are to be written")
     if (arguments.price_in is None) != (arguments.price_out is None):
@@ -107,7 +106,6 @@ def _check_options(arguments: argparse.Namespace, settings: list[str]) -> None:
         )
     if arguments.ray:
         check_ray("--ray", "cluster")
-    refuse_misspelt_options(arguments.parser, settings)
 
 
 def _positive(text: str) -> Any:

@@ -27,7 +27,7 @@ def add_parser(commands) -> None:
     )
     parser.add_argument("--vector-column", help="column or npz array of the vectors; default: found by its type")
     parser.add_argument("--text", action=argparse.BooleanOptionalAction, default=True, help="write the text file too")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     from recbole_llmdistill.profiles.importing import check_content, import_vectors, read_vectors
     from recbole_llmdistill.profiles.manifest import check_output_folder
 
-    leave_to_recbole(settings)
+    leave_to_recbole(settings, arguments.parser)
     config = build_config("SASRecDistill", arguments.dataset)
     check_output_folder(arguments.out, arguments.file.parent, arguments.dataset)
     try:

@@ -28,13 +28,13 @@ def add_parser(commands) -> None:
     parser.add_argument("--config_files", help="yaml files, separated by spaces")
     parser.add_argument("--genre-field", help="field of the .item file for the favourite genre; default: found")
     parser.add_argument("--out", type=Path, default=Path("inspect.html"), help="the page (inspect.html)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Inspect; print the summary and write the page."""
     vectors = None if arguments.vectors is None else str(arguments.vectors)
-    leave_to_recbole(settings, profile_path=vectors)
+    leave_to_recbole(settings, arguments.parser, profile_path=vectors)
     config_files = arguments.config_files.split() if arguments.config_files else None
     config = build_config("SASRecDistill", arguments.dataset, config_files)
 

@@ -28,8 +28,9 @@ def build_parser() -> argparse.ArgumentParser:
 @ends_with_one_line
 def main() -> int:
     """Entry point of the console command."""
-    arguments, settings = build_parser().parse_known_args()
-    leave_to_recbole(settings, model=arguments.model, dataset=arguments.dataset)
+    parser = build_parser()
+    arguments, settings = parser.parse_known_args()
+    leave_to_recbole(settings, parser, model=arguments.model, dataset=arguments.dataset)
     config_files = arguments.config_files.split() if arguments.config_files else None
 
     from recbole.quick_start import run
@@ -39,7 +40,6 @@ def main() -> int:
     config = build_config(arguments.model, arguments.dataset, config_files)
     parallel.check_processes(config, arguments.nproc, arguments.world_size)
     checks.check_dataset(config)
-    checks.check_validation_metric(config)
     checks.check_profiles(config)
     with parallel.ends_as_its_processes():
         run(

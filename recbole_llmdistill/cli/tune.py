@@ -26,6 +26,7 @@ def add_parser(commands) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of a search; those with an underscore are RecBole's."""
+    parser.set_defaults(parser=parser)
     parser.add_argument("--model", "-m", help="name of the model, unless a config file names it")
     parser.add_argument("--dataset", "-d", help="name of the data set, likewise")
     parser.add_argument("--config_files", "--config-files", help="yaml files, separated by spaces")
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     seed = None if arguments.seed is None else str(arguments.seed)
     leave_to_recbole(
         settings,
+        arguments.parser,
         model=arguments.model,
         dataset=arguments.dataset,
         seed=seed,
@@ -79,7 +81,6 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
         arguments.out = Path("tune", f"{config['model']}-{config['dataset']}")
     options = from_arguments(SearchOptions, arguments)
     checks.check_dataset(config)
-    checks.check_validation_metric(config)
     checks.check_profiles(config)
     path = arguments.space or shipped_space(config["model"])
     space = read_space(path)

@@ -20,6 +20,7 @@ def install() -> None:
         column_values,
         data_metrics,
         empty_parts,
+        literal_settings,
         numpy_names,
         parallel_evaluation,
         parallel_training,
@@ -38,6 +39,7 @@ def install() -> None:
     checkpoints.install()
     data_metrics.install()
     empty_parts.install()
+    literal_settings.install()
     parallel_evaluation.install()
     parallel_training.install()
     saved_data.install()

@@ -99,7 +99,10 @@ def one_line(result: tuple[int, str, str]) -> str:
         (["--models=SASRec", "--seed=3"], "did you mean --seeds?"),
         (["--models=SASRec", "--baselin=GRU4Rec"], "did you mean --baseline?"),
         (["--models=SASRec", "--baseline=GRU4Rec"], "no arm is called 'GRU4Rec'; nearest: SASRec (prefixes)"),
-        (["--models=SASRec", "--eval_args={'mode': 'uni100'}"], "a comparison ranks all items, so set mode: full"),
+        (
+            ["--models=SASRec", "--eval_args={'order': 'TO', 'mode': 'uni100'}"],
+            "a comparison ranks all items, so set mode: full",
+        ),
         (["--models=SASRec", "--dataset=nope"], "data set 'nope': there is no folder dataset/nope"),
     ],
 )
