@@ -1,6 +1,5 @@
 """What is in a data set: the figures that decide whether it is worth training on."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
 from recbole_llmdistill.dataset_converters.csv_text import first_not_utf8
 from recbole_llmdistill.dataset_converters.loading_filters import count_left_out, describe_limits
 from recbole_llmdistill.dataset_converters.provenance import FILE_NAME, iso_time
 from recbole_llmdistill.dataset_converters.text_cleaning import READ_AS_MISSING
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.json_text import parse_json
+from recbole_llmdistill.settings_file import check_settings_file
+from recbole_llmdistill.yaml_file import read_yaml
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _TYPES = ("token", "token_seq", "float", "float_seq")
@@ -199,13 +200,8 @@ def _is_number(cell: str) -> bool:
 def _settings(path: Path) -> dict:
     if not path.is_file():
         return {}
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())[:300]}") from error
-    if not isinstance(settings, dict):
-        raise InputError(f"{path}: settings are lines of key: value, found {settings!r:.100}")
-    return settings
+    check_settings_file(path)
+    return read_yaml(path)[1]
 
 
 def _spread(lengths: pl.Series) -> str:
@@ -231,9 +227,9 @@ def _time_span(log: pl.LazyFrame, folder: Path) -> str:
 
 def _told_by_provenance(path: Path) -> str | None:
     try:
-        provenance = json.loads(path.read_text(encoding="utf-8"))
+        provenance = parse_json(path.read_text(encoding="utf-8"))
         return f"{provenance['first_interaction']} to {provenance['last_interaction']}"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None  # what it says can be found in the interactions, too
 
 

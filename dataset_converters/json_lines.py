@@ -2,7 +2,6 @@
 
 import ast
 import itertools
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import polars as pl
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.json_text import parse_json
 
 _ROWS_A_PART = 100_000
 _LOOKED_AT = 100
@@ -33,7 +33,7 @@ def is_json(path: Path) -> bool:
     """Whether the first line is JSON rather than a Python literal."""
     with open(path, encoding="utf-8", errors="replace") as file:
         try:
-            json.loads(file.readline())
+            parse_json(file.readline())
         except ValueError:
             return False
     return True
@@ -62,7 +62,7 @@ def records(path: Path, progress: bool = True) -> Iterator[dict]:
 
 def _parse(line: str, path: Path, number: int) -> dict:
     try:
-        record = json.loads(line)
+        record = parse_json(line)
     except ValueError:
         try:
             record = ast.literal_eval(line.strip())

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
-import yaml
 
 from recbole_llmdistill.dataset_converters.columns import Column, examine, read_ids, read_numbers, read_times
 from recbole_llmdistill.dataset_converters.raw_files import RawFile, RawFiles
@@ -13,6 +12,7 @@ from recbole_llmdistill.dataset_converters.source import ITEM, RATING, TIME, USE
 from recbole_llmdistill.dataset_converters.table_files import Table, open_table
 from recbole_llmdistill.dataset_converters.time_order import TIME_RANK
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.yaml_file import read_yaml
 
 INTERACTIONS, ITEMS, USERS = "interactions.*", "items.*", "users.*"
 _PART_OF_A_TABLE = re.compile(r"part\W?\d.*|\d+\.\w+")
@@ -68,10 +68,7 @@ class Tables(Source):
         Raises:
             InputError: the file cannot be read, or holds another key.
         """
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise InputError(f"{path}: {' '.join(str(error).split())}") from error
+        content = read_yaml(path)[1] or {}
         known = cls.__dataclass_fields__
         unknown = [key for key in content if key not in known] if isinstance(content, dict) else [content]
         if unknown:

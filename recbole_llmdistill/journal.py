@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.json_text import parse_json
 
 
 class Journal:
@@ -82,7 +83,7 @@ def read_journal(path: Path, key: str = "user_id") -> Iterator[dict[str, Any]]:
             if not line.endswith(b"\n"):
                 return
             try:
-                record = json.loads(line)
+                record = parse_json(line)
             except ValueError as error:
                 raise InputError(f"{path}, line {number}: no JSON ({error}); mend or remove the line") from error
             if not isinstance(record, dict) or key not in record:

@@ -5,25 +5,17 @@ from pathlib import Path
 import yaml
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.yaml_file import read_yaml
 
 
 def check_settings_file(path: Path) -> None:
     """Refuse a file that holds no settings.
 
     Raises:
-        InputError: it cannot be read, is no yaml, or no mapping of keys to values; names file and line.
+        InputError: it cannot be read, is no yaml of plain data, or no mapping of keys to values; names file and line.
     """
-    try:
-        with open(path, encoding="utf-8") as stream:
-            node = yaml.compose(stream)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1
-        raise InputError(f"{path}, line {line}: {error.problem} {error.context or ''}".rstrip()) from error
-    except yaml.YAMLError as error:  # characters that yaml does not know
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from error
+    node, settings = read_yaml(path)
     if not isinstance(node, yaml.MappingNode):
         raise InputError(f"{path}: expected settings, one 'key: value' a line")
+    if others := [key for key in settings if not isinstance(key, str)]:
+        raise InputError(f"{path}: {others[0]!r} is no name of a setting")

@@ -1,6 +1,5 @@
 """Profiles of a data set's users: aligned by user token, checked against the training split."""
 
-import json
 from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
@@ -12,6 +11,7 @@ from recbole_llmdistill.data.dataset import DistillationDataset
 from recbole_llmdistill.data.profile_lookup import find_profile_file
 from recbole_llmdistill.data.user_names import differently_written
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.json_text import parse_json
 from recbole_llmdistill.profile_file import MANIFEST, ProfileTable, examine, read_profile_file
 from recbole_llmdistill.settings import DistillationSettings
 
@@ -139,8 +139,8 @@ def check_split(path: Path, training_part: DistillationDataset, mode: str) -> No
         )
         return
     try:
-        written_from = json.loads(manifest.read_text(encoding="utf-8"))["training_fingerprint"]
-    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
+        written_from = parse_json(manifest.read_text(encoding="utf-8"))["training_fingerprint"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise InputError(f"{manifest}: no training_fingerprint can be read from it ({error!r})") from error
     here = training_part.training_fingerprint()
     if written_from == here:

@@ -10,6 +10,7 @@ from typing import Any
 
 from recbole_llmdistill.atomic_write import write_text_atomically
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.json_text import parse_json
 from recbole_llmdistill.profile_file import MANIFEST
 from recbole_llmdistill.profiles.texts import TEXTS
 
@@ -24,8 +25,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        manifest = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     if not isinstance(manifest, dict):
         raise InputError(f"{path}: expected a JSON object, found {type(manifest).__name__}")

@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.harmless_text import harmless
 from recbole_llmdistill.resources import properties
+from recbole_llmdistill.yaml_file import read_yaml
 
 Part = Literal["create", "update", "merge"]
 
@@ -106,13 +106,9 @@ def load_prompt(name: str) -> Prompt:
             hint = f"did you mean {nearest[0]!r}? " if nearest else ""
             raise InputError(f"--prompt: no prompt {name!r}; {hint}Known: {', '.join(known)}, or the path of a .yaml")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"--prompt: {path} cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"--prompt: {path} is not UTF-8 text ({error.reason} at byte {error.start})") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"--prompt: {path} is no yaml: {' '.join(str(error).split())}") from error
+        _, content = read_yaml(path)
+    except InputError as error:
+        raise InputError(f"--prompt: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"--prompt: {path} must have the keys {', '.join(_file_keys())}")
     try:

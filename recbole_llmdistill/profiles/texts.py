@@ -5,7 +5,6 @@ One: ``{"user_id": "7", "profile": "..."}``. Several, by the name of the view:
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.json_text import parse_json
 from recbole_llmdistill.profiles.answer_text import without_thought
 
 TEXTS = "profiles.jsonl"
@@ -132,7 +132,7 @@ def read_profile_texts(path: Path) -> ProfileTexts:
 def _parse(path: Path, number: int, line: str) -> tuple[str, dict[str, str]]:
     """User and view -> text of one line."""
     try:
-        record = json.loads(line)
+        record = parse_json(line)
         user = record["user_id"]
         profiles = record["profiles"] if "profiles" in record else {"profile": record["profile"]}
         if (
@@ -141,7 +141,7 @@ def _parse(path: Path, number: int, line: str) -> tuple[str, dict[str, str]]:
             or not all(isinstance(text, str) for text in profiles.values())
         ):
             raise TypeError("user_id and profiles must be strings of Unicode text")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}, line {number}: expected {_EXPECTED} ({error!r})") from error
     if not _is_unicode("".join(profiles.values())) or not _is_unicode("".join(profiles)):
         profiles = {_mended(view): _mended(text) for view, text in profiles.items()}

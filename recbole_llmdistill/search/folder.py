@@ -7,6 +7,7 @@ from typing import Any
 
 from recbole_llmdistill.atomic_write import write_text_atomically
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.json_text import parse_json
 from recbole_llmdistill.search.records import SearchJournal
 
 
@@ -62,7 +63,7 @@ class SearchFolder:
 
     def _read(self, path: Path) -> dict[str, Any]:
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be read ({error}); give another folder by --out") from error
         if not isinstance(content, dict):

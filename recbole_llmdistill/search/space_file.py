@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from recbole.config import Config
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.search.space import DISTRIBUTIONS, Choice, Distribution, Space
 from recbole_llmdistill.settings_file import check_settings_file
+from recbole_llmdistill.yaml_file import read_yaml
 
 YAML_SUFFIXES = (".yaml", ".yml")
 _ARGUMENTS = {"uniform": ("low", "high"), "quniform": ("low", "high", "step"), "loguniform": ("low", "high")}
@@ -80,24 +80,16 @@ def _distribution(line: _Line) -> Distribution:
 
 def _yaml_lines(path: Path) -> Iterator[_Line]:
     check_settings_file(path)
-    loader = Config._build_yaml_loader(None)(path.read_text(encoding="utf-8"))  # numbers are what RecBole takes for one
-    try:
-        node = loader.get_single_node()
-        for key_node, value_node in node.value:
-            where = f"{path}, line {key_node.start_mark.line + 1}"
-            key = str(loader.construct_object(key_node))
-            value = loader.construct_object(value_node, deep=True)
-            if not isinstance(value, dict) or len(value) != 1 or not isinstance(next(iter(value.values())), list):
-                raise InputError(
-                    f"{where}: {key}: expected one of {', '.join(DISTRIBUTIONS)} with a list, "
-                    "e.g. {uniform: [0.1, 0.5]}"
-                )
-            ((kind, values),) = value.items()
-            yield _Line(where, key, str(kind), values)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from error
-    finally:
-        loader.dispose()
+    node, space = read_yaml(path, Config._build_yaml_loader(None))  # numbers are what RecBole takes for one
+    lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
+    for key, value in space.items():
+        where = f"{path}, line {lines[key]}" if key in lines else str(path)
+        if not isinstance(value, dict) or len(value) != 1 or not isinstance(next(iter(value.values())), list):
+            raise InputError(
+                f"{where}: {key}: expected one of {', '.join(DISTRIBUTIONS)} with a list, e.g. {{uniform: [0.1, 0.5]}}"
+            )
+        ((kind, values),) = value.items()
+        yield _Line(where, key, str(kind), values)
 
 
 def _text_lines(path: Path) -> Iterator[_Line]:

@@ -107,7 +107,7 @@ def test_real_intervals_reach_both_ends_of_a_range(spaces) -> None:
         ("a.yaml", "y: {normal: [0, 1]}\n", "'normal' is none of choice, uniform, quniform, loguniform"),
         ("a.yaml", "y: {choice: []}\n", "list should have at least 1 item"),
         ("a.yaml", "y: {choice: [1, 2, 1]}\n", "1 stands there twice"),
-        ("a.yaml", "y: {choice: [1]}\ny: {choice: [2]}\n", "line 2: y has a distribution already"),
+        ("a.yaml", "y: {choice: [1]}\ny: {choice: [2]}\n", "line 2: the key 'y' stands there twice"),
         ("a.yaml", "y: [1\n", "a.yaml, line 2: "),
         ("a.yaml", "", "expected settings"),
         ("a.hyper", "# nothing\n", "a.hyper: no setting to search"),
