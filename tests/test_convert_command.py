@@ -225,7 +225,7 @@ def test_describe_of_a_file_without_types(monkeypatch, capsys) -> None:
     Path("dataset/own").mkdir(parents=True)
     Path("dataset/own/own.inter").write_text("user_id\titem_id\nu\ti\n")
     assert command(monkeypatch, "describe", "own") == 2
-    assert "own.inter: the first line must name columns as name:type" in capsys.readouterr().err
+    assert "own.inter, line 1: 'user_id' is no column; each is written name:type" in capsys.readouterr().err
 
 
 def test_describe_counts_what_is_there(monkeypatch, capsys) -> None:

@@ -62,9 +62,9 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     given = dict(setting.removeprefix("--").split("=", 1) for setting in settings)
     logging.getLogger().setLevel(logging.ERROR)
 
-    from recbole_llmdistill.cli import checks
     from recbole_llmdistill.comparison.arm_config import CommonSettings, reference_config
     from recbole_llmdistill.comparison.prepare import configured_arms, prepare
+    from recbole_llmdistill.data.dataset_check import check_dataset
 
     common = CommonSettings(
         arguments.dataset,
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
         _pairs("--settings-of", arguments.settings_of),
     )
     reference = reference_config(common)
-    checks.check_dataset(reference)
+    check_dataset(reference)
     configs = configured_arms(
         common,
         reference,

@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
 
     from recbole.data import create_dataset
 
+    from recbole_llmdistill.data.dataset_check import check_dataset
     from recbole_llmdistill.data.profile_lookup import find_profile_file
     from recbole_llmdistill.profile_file import read_profile_file
     from recbole_llmdistill.profiles.inspect.page import write_page
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     from recbole_llmdistill.profiles.inspect.summary import summarize
 
     logging.getLogger().setLevel(logging.WARNING)
+    check_dataset(config)
     table = read_profile_file(find_profile_file(config))
     texts = _texts(arguments, table.path.parent)
     for warning in texts.warnings() if texts else ():

@@ -36,10 +36,11 @@ def main() -> int:
     from recbole.quick_start import run
 
     from recbole_llmdistill.cli import checks, parallel
+    from recbole_llmdistill.data.dataset_check import check_dataset
 
     config = build_config(arguments.model, arguments.dataset, config_files)
     parallel.check_processes(config, arguments.nproc, arguments.world_size)
-    checks.check_dataset(config)
+    check_dataset(config)
     checks.check_profiles(config)
     with parallel.ends_as_its_processes():
         run(

@@ -72,6 +72,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
 
     from recbole_llmdistill.cli import checks
     from recbole_llmdistill.cli.options import from_arguments
+    from recbole_llmdistill.data.dataset_check import check_dataset
     from recbole_llmdistill.search.options import SearchOptions
     from recbole_llmdistill.search.search import Search, run_search
     from recbole_llmdistill.search.space_check import check_space, shipped_space
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     if arguments.out is None:
         arguments.out = Path("tune", f"{config['model']}-{config['dataset']}")
     options = from_arguments(SearchOptions, arguments)
-    checks.check_dataset(config)
+    check_dataset(config)
     checks.check_profiles(config)
     path = arguments.space or shipped_space(config["model"])
     space = read_space(path)

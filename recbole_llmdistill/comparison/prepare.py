@@ -8,6 +8,7 @@ from recbole_llmdistill.comparison.arms import Arm, build_arms
 from recbole_llmdistill.comparison.comparison import Comparison, cached_quality, headline_metrics
 from recbole_llmdistill.comparison.held_out import held_out_cases, read_parts
 from recbole_llmdistill.comparison.results import ResultsFolder
+from recbole_llmdistill.data.dataset_check import check_catalogue
 from recbole_llmdistill.data.profiles import check_split
 from recbole_llmdistill.errors import InputError
 
@@ -48,6 +49,7 @@ def prepare(configs: Sequence[ArmConfig], common: CommonSettings, reference, see
         InputError: an unusable split, profiles of another split, or results of other data in ``out``.
     """
     parts = read_parts(reference)
+    check_catalogue(reference, parts[0].item_num - 1)
     held_out = held_out_cases(parts[0], parts[2])
     for path, mode in {
         config.profiles: config.final["profile_split_check"] for config in configs if config.profiles

@@ -18,6 +18,7 @@ def install() -> None:
         atomic_tables,
         checkpoints,
         column_values,
+        data_errors,
         data_metrics,
         empty_parts,
         literal_settings,
@@ -37,6 +38,7 @@ def install() -> None:
     column_values.install()
     sequence_order.install()
     checkpoints.install()
+    data_errors.install()
     data_metrics.install()
     empty_parts.install()
     literal_settings.install()

@@ -25,12 +25,13 @@ def read_header(path: Path, encoding: str | None, separator: str) -> dict[str, s
     That is: another encoding than UTF-8, a separator of several characters (a regular expression there), quoted
     cells, blank lines, or lines that end in a carriage return.
     """
-    if len(separator.encode()) != 1 or (encoding or "utf-8").lower().replace("_", "-") not in ("utf-8", "utf8"):
+    encoding = (encoding or "utf-8").lower().replace("_", "-")
+    if len(separator.encode()) != 1 or encoding not in ("utf-8", "utf8", "utf-8-sig"):
         return None
     with open(path, "rb") as file:
         line = file.readline()
-        columns = [column.split(":") for column in line.decode("utf-8", "replace").rstrip("\n").split(separator)]
-        if not line.endswith(b"\n") or line.startswith(b"\xef\xbb\xbf") or any(len(parts) != 2 for parts in columns):
+        columns = [column.split(":") for column in line.decode("utf-8-sig", "replace").rstrip("\n").split(separator)]
+        if not line.endswith(b"\n") or any(len(parts) != 2 for parts in columns):
             return None
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if any(content.find(mark) >= 0 for mark in (b'"', b"\r", b"\n\n", b"\0")):

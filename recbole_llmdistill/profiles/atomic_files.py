@@ -85,7 +85,8 @@ class AtomicFile:
         try:
             with open(self.path, "rb") as file:
                 for number, line in enumerate(file, start=1):
-                    yield number, line.decode(self.encoding).rstrip("\r\n")
+                    text = line.decode(self.encoding).rstrip("\r\n")
+                    yield number, text.removeprefix("\ufeff") if number == 1 else text  # a byte order mark
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read ({error.strerror})") from error
         except UnicodeDecodeError as error:

@@ -3,13 +3,12 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from recbole.config import Config
 
-from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.data.dataset_check import check_dataset
 from recbole_llmdistill.profiles.atomic_files import AtomicFile
 from recbole_llmdistill.profiles.days import days_of
 from recbole_llmdistill.profiles.history_lines import DATE_LABEL, REPEATS_LABEL, with_date, write_lines
@@ -142,20 +141,9 @@ def load_histories(config: Config) -> Histories:
     Raises:
         InputError: RecBole cannot read or split the data, or a shown field does not exist.
     """
-    if not list(Path(config["data_path"]).glob(f"{config['dataset']}*.inter")):
-        raise InputError(f"dataset {config['dataset']!r}: no {config['dataset']}.inter in {config['data_path']}")
+    check_dataset(config)
     wanted = choose_interaction_columns(config)
-    try:
-        training_part, *_ = wanted.dataset(config).build()
-    except InputError:
-        raise
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{config['data_path']}: a file is not {config['encoding'] or 'utf-8'} text ({error.reason}); convert it, "
-            "or set encoding (e.g. --encoding=latin-1)"
-        ) from error
-    except (ValueError, KeyError, TypeError, IndexError, OSError, NotImplementedError) as error:
-        raise InputError(f"RecBole cannot load dataset {config['dataset']!r}: {error!r}") from error
+    training_part, *_ = wanted.dataset(config).build()
 
     interactions = training_part.sorted_interactions
     user_of = interactions[training_part.uid_field].numpy()

@@ -16,6 +16,7 @@ from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import init_seed
 
+from recbole_llmdistill.data.dataset_check import check_catalogue
 from recbole_llmdistill.errors import InputError
 
 # Looked up on the way, without an effect on the data.
@@ -80,6 +81,7 @@ class SharedData:
             init_seed(config["seed"], config["reproducibility"])
             dataset = create_dataset(config)
             parts = dataset.build()
+            check_catalogue(config, dataset.item_num - 1)
         finally:
             config.final_config_dict = plain
         if len(parts) < 2 or not len(parts[1]):

@@ -190,5 +190,5 @@ def test_other_encodings_by_recboles_setting(tmp_path) -> None:
     (tmp_path / "dataset" / "shop" / "shop.inter").write_bytes(
         b"user_id:token\titem_id:token\ttimestamp:float\n\xe9\t1\t2"
     )
-    with pytest.raises(InputError, match="not utf-8 text"):
+    with pytest.raises(InputError, match="no text in utf-8"):
         load_histories(shop_config(profile_item_fields=None, profile_interaction_fields=None))

@@ -94,7 +94,7 @@ def test_unusable_prompt_files(tmp_path, content: str, message: str) -> None:
 def test_unknown_prompts() -> None:
     with pytest.raises(InputError, match="did you mean 'movies-short'"):
         load_prompt("movie-short")
-    with pytest.raises(InputError, match=r"nowhere.yaml: No such file"):
+    with pytest.raises(InputError, match=r"nowhere\.yaml: No such file"):
         load_prompt("nowhere.yaml")
     with pytest.raises(InputError, match="each prompt once"):
         load_prompts("needs,needs")
