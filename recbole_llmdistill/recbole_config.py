@@ -54,4 +54,5 @@ def _check_values(config) -> None:
     from recbole_llmdistill.recbole_settings import check_settings
 
     if "final_config_dict" in vars(config):
-        check_settings(config.final_config_dict, config.external_config_dict, config.internal_config_dict)
+        given, defaults = config.external_config_dict, config.internal_config_dict
+        check_settings({**defaults, **given}, given, defaults)  # RecBole completes some in the final ones

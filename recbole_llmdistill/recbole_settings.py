@@ -21,7 +21,8 @@ from recbole_llmdistill.settings import KEYS, describe_problem
 
 _GPU_IDS = re.compile(r"|-1|\d+(,\s*\d+)*,?|(GPU|MIG)-[\w/-]+(,(GPU|MIG)-[\w/-]+)*")
 _LISTS_OR_ONE = ("metrics", "topk", "additional_feat_suffix", "reg_weight")  # one value stands for a list of it
-_ANY_TYPE = ("gpu_id", "std", "reg_weight", "reranker_CAN_NUM")  # models of RecBole differ in these
+# Models of RecBole differ in these, or they are looked at below.
+_ANY_TYPE = ("gpu_id", "std", "reg_weight", "reranker_CAN_NUM", "user_inter_num_interval", "item_inter_num_interval")
 
 
 def _without_numpy(value: Any) -> Any:
@@ -33,23 +34,26 @@ def _one_of(*names: str) -> BeforeValidator:
     return BeforeValidator(lambda value: value.lower() if isinstance(value, str) and value.lower() in names else value)
 
 
-def _interval(text: str) -> str:
-    parse_intervals(text)
-    return text
+def _interval(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):  # [5,10] on the command line; RecBole makes a text of it
+        value = str(value)
+    if isinstance(value, str):
+        parse_intervals(value)
+    return value
 
 
 def _encoding(name: str) -> str:
     try:
         codecs.lookup(name)
     except LookupError as error:
-        raise ValueError("Python knows no encoding of that name, e.g. utf-8 or latin-1") from error
+        raise ValueError("no encoding of that name is known; expected e.g. utf-8 or latin-1") from error
     return name
 
 
 Count = Annotated[int, BeforeValidator(_without_numpy), Field(ge=1)]
 Whole = Annotated[int, BeforeValidator(_without_numpy), Field(ge=0)]
 Number = Annotated[float, BeforeValidator(_without_numpy), Field(ge=0, allow_inf_nan=False)]
-Interval = Annotated[str, AfterValidator(_interval)]
+Interval = Annotated[str, BeforeValidator(_interval)]
 Learner = Literal["adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"]
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 

@@ -94,7 +94,7 @@ def _load_internal_config_dict(self: Config, original: Callable, model: str, mod
 def _settings_beside_data(config: Config, dataset: str) -> Path:
     """``<data_path>/<name>/<name>.yaml``, where `llmdistill convert` writes what fits the files."""
     data_path = config.external_config_dict.get("data_path") or config.internal_config_dict["data_path"]
-    return Path(data_path, dataset, f"{dataset}.yaml")
+    return Path(str(data_path), dataset, f"{dataset}.yaml")
 
 
 def _get_final_config_dict(self: Config, original: Callable) -> dict[str, Any]:

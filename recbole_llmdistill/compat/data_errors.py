@@ -25,6 +25,7 @@ def _from_scratch(self: Dataset, original: Callable) -> None:
 
     if self.config["model"] in MODELS:
         dataset_check.check_dataset(self.config)
+    dataset_check.pass_over_marks(self.config)
     try:
         original(self)
     except InputError:

@@ -1,6 +1,8 @@
 """Whether RecBole can load a data set with these settings, before it tries; and why it could not, if it has tried."""
 
 import difflib
+import glob
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +43,6 @@ class _File:
 def check_dataset(config) -> None:
     """Refuse a data set that RecBole cannot load with this config.
 
-    Where a file begins with a byte order mark, ``encoding`` is set so that RecBole passes over it.
-
     Args:
         config: RecBole's config.
 
@@ -50,10 +50,18 @@ def check_dataset(config) -> None:
         InputError: names file, line, columns found, and the setting to change.
     """
     _check_folder(config)
+    pass_over_marks(config)
     files = list(_files(config))
     _check_columns(config, files)
     for file in files:
         file.text.check_rows(file.header, file.loaded)
+
+
+def pass_over_marks(config) -> None:
+    """Where a file begins with UTF-8's byte order mark, set ``encoding`` so that all readers pass over it."""
+    for path in Path(config["data_path"]).glob(f"{glob.escape(config['dataset'])}.*"):
+        if path.is_file() and os.access(path, os.R_OK) and AtomicText(path, config["encoding"]).has_mark():
+            config["encoding"] = _BYTE_ORDER_MARK
 
 
 def explain_failure(config, error: Exception) -> InputError:
@@ -132,7 +140,9 @@ def _check_folder(config) -> None:
 
 
 def _has_interactions(folder: Path, name: str) -> bool:
-    return (folder / f"{name}.inter").is_file() or any(folder.glob(f"{name}.*.inter"))  # benchmark_filename
+    return (folder / f"{name}.inter").is_file() or any(
+        folder.glob(f"{glob.escape(name)}.*.inter")
+    )  # benchmark_filename
 
 
 def _files(config) -> Iterator[_File]:
@@ -143,7 +153,7 @@ def _files(config) -> Iterator[_File]:
     for part in [""] if parts is None else parts:
         path = folder / (f"{name}.{part}.inter" if part else f"{name}.inter")
         if not path.is_file():
-            found = ", ".join(sorted(file.name for file in folder.glob(f"{name}*.inter")))
+            found = ", ".join(sorted(file.name for file in folder.glob(f"{glob.escape(name)}*.inter")))
             at = f"benchmark_filename={parts!r}" if part else "without benchmark_filename"
             raise InputError(f"{path}: no such file, and it is needed {at}; found: {found}")
         yield _file(config, path, "inter")
@@ -156,8 +166,6 @@ def _files(config) -> Iterator[_File]:
 def _file(config, path: Path, suffix: str) -> _File:
     text = AtomicText(path, config["encoding"], config["field_separator"], config["seq_separator"])
     header = text.header()
-    if text.has_mark():
-        config["encoding"] = _BYTE_ORDER_MARK
     wanted = None if config["load_col"] is None else config["load_col"][suffix]
     unwanted = (config["unload_col"] or {}).get(suffix) or []
     for key, names in (("load_col", [] if wanted in (None, "*") else wanted), ("unload_col", unwanted)):
@@ -272,6 +280,7 @@ def _check_value_interval(field: str, kind: str, interval: Any) -> None:
             raise InputError(f"val_interval: {field} is of type {kind}; give a list of the values to keep")
         return
     try:
+        interval = str(interval) if isinstance(interval, (list, tuple)) else interval
         if not isinstance(interval, str):
             raise ValueError(f"{interval!r} is no interval; write e.g. '[3,inf)'")
         parse_intervals(interval)
