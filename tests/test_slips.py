@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +32,16 @@ COMMANDS: dict[str, tuple[Callable[[], int], list[str]]] = {
     "inspect": (llmdistill.main, ["inspect", "--vectors=vectors.npz"]),
     "doctor": (llmdistill.main, ["doctor"]),
 }
+
+
+def grid(slips: Sequence, commands: Sequence[str]) -> pytest.MarkDecorator:
+    """Every slip with the first command, and with one of the others; all others of them are slow tests."""
+    cases = [
+        pytest.param(command, slip, marks=() if place in (0, 1 + number % (len(commands) - 1)) else pytest.mark.slow)
+        for number, slip in enumerate(slips)
+        for place, command in enumerate(commands)
+    ]
+    return pytest.mark.parametrize(("command", "slip"), cases)
 
 
 class Outcome(NamedTuple):
@@ -75,7 +85,7 @@ def write(tmp_path) -> Callable[..., Path]:
 
 def one_line(outcome: Outcome, *words: str) -> None:
     """Status 2 and one line with these words; the doctor's findings go to the output, with status 1."""
-    wrong = [line for line in outcome.output.splitlines() if line.startswith("WRONG") and "numpy" not in line]
+    wrong = [line for line in outcome.output.splitlines() if line.startswith("WRONG")]
     text = outcome.error or "\n".join(wrong[-1:])
     assert outcome.status == (2 if outcome.error else 1), outcome
     assert text.startswith("error: " if outcome.error else "WRONG "), outcome
@@ -152,10 +162,9 @@ BAD_FILES = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("name", BAD_FILES)
-def test_a_bad_inter_file(run, write, command: str, name: str) -> None:
-    content, message = BAD_FILES[name]
+@grid(list(BAD_FILES), list(COMMANDS))
+def test_a_bad_inter_file(run, write, command: str, slip: str) -> None:
+    content, message = BAD_FILES[slip]
     write(content)
     one_line(run(command, "--load_col={'inter':['user_id','item_id','rating','timestamp']}"), message)
 
@@ -183,10 +192,12 @@ BAD_ITEMS = {
 }
 
 
-@pytest.mark.parametrize("command", ["run_recbole", "run_recbole, RecBole's model", "tune", "doctor"])
-@pytest.mark.parametrize("suffix", ["item", "user"])
-@pytest.mark.parametrize("name", BAD_ITEMS)
-def test_a_bad_item_or_user_file(run, write, command: str, suffix: str, name: str) -> None:
+@grid(
+    [(suffix, name) for suffix in ("item", "user") for name in BAD_ITEMS],
+    ["run_recbole", "run_recbole, RecBole's model", "tune", "doctor"],
+)
+def test_a_bad_item_or_user_file(run, write, command: str, slip: tuple[str, str]) -> None:
+    suffix, name = slip
     lines, message = BAD_ITEMS[name]
     write(inter(*ROWS))
     write([line.replace("item_id", f"{suffix}_id") for line in lines], suffix)
@@ -224,11 +235,9 @@ BAD_SETTINGS_OF_DATA = [
 ]
 
 
-@pytest.mark.parametrize(
-    "command", ["run_recbole", "run_recbole, RecBole's model", "tune", "compare", "generate", "doctor"]
-)
-@pytest.mark.parametrize(("argument", "message"), BAD_SETTINGS_OF_DATA)
-def test_settings_that_do_not_fit_the_data(run, write, command: str, argument: str, message: str) -> None:
+@grid(BAD_SETTINGS_OF_DATA, ["run_recbole", "run_recbole, RecBole's model", "tune", "compare", "generate", "doctor"])
+def test_settings_that_do_not_fit_the_data(run, write, command: str, slip: tuple[str, str]) -> None:
+    argument, message = slip
     write(inter(*ROWS))
     write(["item_id:token\tclass:token", "i0\ta"], "item")
     arguments = (
@@ -272,7 +281,8 @@ def test_a_file_that_may_not_be_read(run, write) -> None:
 def test_a_byte_order_mark_is_read(run, write) -> None:
     content = ("\n".join(inter(*ROWS)) + "\n").encode("utf-8-sig")
     write(content)
-    write(b"\xef\xbb\xbfitem_id:token\tclass:token\ni0\ta\n", "item")
+    items = "".join(f"i{item}\ta\n" for item in range(12))
+    write(f"\ufeffitem_id:token\tclass:token\n{items}".encode(), "item")
     for command in ("run_recbole", "run_recbole, RecBole's model"):
         assert run(command).status == 0
     assert run("generate", "--profile_item_fields=['class']").status == 0
@@ -353,25 +363,27 @@ OF_OUR_MODELS = [
 ]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize(("argument", "message"), BAD_VALUES)
-def test_a_value_that_cannot_be(run, write, command: str, argument: str, message: str) -> None:
+@grid(BAD_VALUES, list(COMMANDS))
+def test_a_value_that_cannot_be(run, write, command: str, slip: tuple[str, str]) -> None:
+    argument, message = slip
     write(["no", "atomic", "file"])  # so nothing has been loaded
-    if command == "compare" and "--seed=" in argument:
-        message = "did you mean --seeds?"
+    if "--seed=" in argument:
+        if command in ("tune", "run_hyper") and "abc" in argument:
+            pytest.skip("argparse refuses it: --seed is an option of the search")
+        message = "did you mean --seeds?" if command == "compare" else message
+    if command == "compare" and argument.split("=")[0] in ("--loss_type", "--train_neg_sample_args"):
+        write(inter(*ROWS))  # these are the arms', which are configured when the data set is known to be there
     one_line(run(command, argument), message)
 
 
-@pytest.mark.parametrize(
-    "command", ["run_recbole", "run_recbole, RecBole's model", "tune", "generate", "doctor", "inspect"]
-)
-@pytest.mark.parametrize(("argument", "message"), OF_OUR_MODELS)
-def test_a_value_of_the_model_that_cannot_be(run, write, command: str, argument: str, message: str) -> None:
+@grid(OF_OUR_MODELS, ["run_recbole", "run_recbole, RecBole's model", "tune", "generate", "doctor", "inspect"])
+def test_a_value_of_the_model_that_cannot_be(run, write, command: str, slip: tuple[str, str]) -> None:
+    argument, message = slip
     write(["no", "atomic", "file"])
     one_line(run(command, argument, "--hidden_size=16"), message)
 
 
-@pytest.mark.parametrize(("argument", "message"), [*BAD_VALUES, *OF_OUR_MODELS])
+@pytest.mark.parametrize(("argument", "message"), [*BAD_VALUES[::4], *OF_OUR_MODELS[::2]])
 def test_the_same_in_python(write, argument: str, message: str) -> None:
     write(["no", "atomic", "file"])
     if "valid_metric" in argument:
@@ -434,10 +446,8 @@ def test_lists_longer_than_the_catalogue(run, write, command: str, monkeypatch) 
     write(inter(*ROWS))
     load = "--load_col={'inter':['user_id','item_id','timestamp']}"
     metric = "--valid_metric=NDCG@50"
-    one_line(
-        run(command, "--topk=[5,50]", metric, load),
-        "topk=[5, 50]: data set 'own' has 12 items, so no list is 50 long; set topk to at most 12",
-    )
+    message = "topk=[5, 50]: data set 'own' has 12 items, so no list is 50 long; set topk to at most 12"
+    one_line(run(command, "--topk=[5,50]", metric, load), message)
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,12 @@ def check_rows_left(config, rows: int) -> None:
         InputError: names the filters that are set.
     """
     if not rows:
-        filters = ", ".join(f"{key}={config[key]!r}" for key in _FILTERS if config[key] not in (None, "[0,inf)"))
-        raise InputError(f"data set {config['dataset']!r}: its filters leave no interaction; they are {filters}")
+        raise InputError(f"data set {config['dataset']!r}: its filters leave no interaction; they are {_set(config)}")
+
+
+def _set(config) -> str:
+    """The filters that are set; the last one keeps the users and items of the ``.user`` and ``.item`` file alone."""
+    return ", ".join(f"{key}={config[key]!r}" for key in _FILTERS if config[key] not in (None, "[0,inf)"))
 
 
 def check_training_part(config, rows: int) -> None:
@@ -102,8 +106,7 @@ def check_training_part(config, rows: int) -> None:
     else:
         reason = "each user has too few interactions for it"
     raise InputError(
-        f"data set {config['dataset']!r}: nothing is left for training after eval_args={config['eval_args']['split']}; "
-        f"{reason}"
+        f"data set {config['dataset']!r}: eval_args and filters ({_set(config)}) leave nothing for training; {reason}"
     )
 
 
@@ -140,9 +143,8 @@ def _check_folder(config) -> None:
 
 
 def _has_interactions(folder: Path, name: str) -> bool:
-    return (folder / f"{name}.inter").is_file() or any(
-        folder.glob(f"{glob.escape(name)}.*.inter")
-    )  # benchmark_filename
+    parts = folder.glob(f"{glob.escape(name)}.*.inter")  # of benchmark_filename
+    return (folder / f"{name}.inter").is_file() or any(parts)
 
 
 def _files(config) -> Iterator[_File]:
