@@ -4,7 +4,9 @@ import json
 import unicodedata
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
 from recbole.config import Config
 from shop_dataset import write_click_log, write_shop
 
@@ -13,6 +15,7 @@ from recbole_llmdistill.profiles.days import UNKNOWN, days_of
 from recbole_llmdistill.profiles.harmless_text import harmless, one_line
 from recbole_llmdistill.profiles.histories import load_histories
 from recbole_llmdistill.profiles.history_lines import write_lines
+from recbole_llmdistill.profiles.inspect.user_fields import favourite_genre
 from recbole_llmdistill.profiles.language_variants import language_variants
 from recbole_llmdistill.profiles.prompts import load_prompt, prompt_names
 from recbole_llmdistill.profiles.strategies.task import Task
@@ -244,3 +247,12 @@ def test_the_summary_keeps_brands_and_paths_whole(clicks, command, capsys) -> No
     for text in profiles:
         listed = text.split("brand: ")[1].split(". ")[0].rstrip(".").split(", ")
         assert {value.rsplit(" ", 1)[0] for value in listed} <= brands
+
+
+def test_the_map_is_coloured_by_the_category_and_not_by_the_description(clicks) -> None:
+    config = clicks_config()
+    rows = [row.split("\t") for row in (clicks / "dataset" / "clicks" / "clicks.item").read_text().splitlines()[1:]]
+    training = sp.csr_matrix(np.ones((1, len(rows))))
+    colour = favourite_genre(config, training, np.array([row[0] for row in rows]))
+    assert colour.name == "favourite category"
+    assert set(colour.values) <= {row[4] for row in rows}
