@@ -21,7 +21,7 @@ from recbole.data.dataset import Dataset
 from recbole.utils import FeatureSource, FeatureType
 from recbole.utils.argument_list import dataset_arguments
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".data.npz"
 LEAST_BYTES = 16 * 2**20
 """Atomic files that are smaller together are read at once anyway."""
@@ -126,6 +126,7 @@ def _pack(dataset: Dataset, digest: str) -> dict[str, np.ndarray]:
 
     header = {
         "digest": digest,
+        "left_out": dataset.left_out,
         "properties": {
             name: {field: getattr(value, "value", value) for field, value in getattr(dataset, name).items()}
             for name in PROPERTIES
@@ -155,7 +156,7 @@ def _unpack(archive, digest: str) -> dict:
             return values
         return np.split(values, np.cumsum(archive[str(kept["lengths"])])[:-1])
 
-    state: dict = dict.fromkeys(TABLES)
+    state: dict = {"left_out": int(header["left_out"]), **dict.fromkeys(TABLES)}
     for name, kind in PROPERTIES.items():
         state[name] = {field: kind(value) for field, value in header["properties"][name].items()}
     state["field2id_token"] = {field: archive[str(number)] for field, number in header["tokens"].items()}

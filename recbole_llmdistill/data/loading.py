@@ -19,6 +19,9 @@ from recbole_llmdistill.data.row_table import RowTable
 class FileLoading(SequentialDataset):
     """Reads the atomic files of a data set; tokens are categoricals until they are numbered."""
 
+    left_out = 0
+    """Interactions without a user or without an item."""
+
     def _load_data(self, token, dataset_path) -> None:
         self._cache = DataCache.of(self)
         self._kept = self._cache.read() if self._cache else None
@@ -32,10 +35,20 @@ class FileLoading(SequentialDataset):
         del self._cache, self._kept
         if kept is not None:
             self.feat_name_list = self._build_feat_name_list()
+            if self.left_out:
+                self.logger.warning(
+                    f"{self.dataset_name}.inter: {self.left_out} rows have no {self.uid_field} or no {self.iid_field} "
+                    "and are left out"
+                )
             return
         super()._data_processing()
         if cache and self.config["local_rank"] == 0:
             cache.write(self)
+
+    def _filter_nan_user_or_item(self) -> None:
+        rows = len(self.inter_feat)
+        super()._filter_nan_user_or_item()
+        self.left_out = rows - len(self.inter_feat)
 
     def _load_feat(self, filepath, source) -> pd.DataFrame | None:
         table = self._read_quickly(filepath, source)

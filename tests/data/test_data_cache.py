@@ -137,3 +137,13 @@ def test_a_folder_that_cannot_be_made_is_no_reason_to_stop(load, tmp_path, caplo
 def test_small_files_are_not_kept(configure) -> None:
     CausalSequenceDataset(configure())
     assert not cache_files()
+
+
+def test_rows_that_were_left_out_are_told_again(load, tiny, caplog) -> None:
+    with open(tiny / "tiny.inter", "a") as file:
+        file.write("\ti1\t3\t5\nu1\t\t3\t6\n")
+    load()
+    load()
+    told = [record.message for record in caplog.records if "left out" in record.message]
+    assert len(told) == 2
+    assert told[1] == "tiny.inter: 2 rows have no user_id or no item_id and are left out"
