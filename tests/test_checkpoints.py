@@ -9,6 +9,7 @@ import torch
 from recbole.config import Config
 from recbole.model.sequential_recommender import SASRec
 from recbole.quick_start import load_data_and_model
+from recbole.trainer import Trainer
 from recbole.utils.case_study import full_sort_topk
 
 from recbole_llmdistill.compat.checkpoints import read_checkpoint, write_checkpoint
@@ -71,6 +72,20 @@ def test_recboles_own_checkpoint_is_a_warm_start(prepare, tmp_path) -> None:
     prepared = prepare(distill_warm_start=str(file))
     for name, value in prepared.model.state_dict().items():
         assert torch.equal(value, state[name])
+
+
+class OfMyOwn(SASRec):
+    """A model that RecBole does not find by name, as RecBole's documentation has users write them."""
+
+
+def test_a_checkpoint_of_a_users_own_model_is_read_by_its_trainer(prepare) -> None:
+    prepared = prepare("SASRec", epochs=1)
+    prepared.config.model = prepared.config.final_config_dict["model"] = "OfMyOwn"
+    trainer = Trainer(prepared.config, OfMyOwn(prepared.config, prepared.train_data._dataset))
+    trainer.fit(prepared.train_data, prepared.valid_data)
+    assert trainer.evaluate(prepared.test_data) == trainer.evaluate(prepared.test_data, load_best_model=False)
+    with pytest.raises(InputError, match="OfMyOwn"):
+        load_data_and_model(trainer.saved_model_file)
 
 
 def test_a_warm_start_of_another_shape_is_told(prepare, tmp_path) -> None:

@@ -32,6 +32,7 @@ from recbole_llmdistill.compat.loaded_config import check_data_set_is_there, mak
 from recbole_llmdistill.compat.plain_values import CONFIG, from_plain, restore_config, to_plain
 from recbole_llmdistill.compat.token_tables import KEY, TokenTables, check_numbering, fields_with_weights
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.model_names import explain_unknown_model
 
 # The model that RecBole's code is saving, evaluating, or building.
 _at_work: ContextVar[torch.nn.Module | None] = ContextVar("model at work", default=None)
@@ -161,6 +162,8 @@ def load_with_plain_checkpoint(model_file: str | os.PathLike):
     config = state.get("config")
     if not isinstance(config, quick_start.Config):
         raise InputError(f"{file} holds no RecBole config, so its model cannot be rebuilt")
+    if config.model_class is None:
+        raise InputError(f"{file}: {explain_unknown_model(config.model)}")
     check_data_set_is_there(config, file)
 
     def create_dataset(config):
