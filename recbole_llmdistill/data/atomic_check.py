@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recbole_llmdistill.data.atomic_tokens import MISSING
+from recbole_llmdistill.data.atomic_tokens import MISSING_NUMBERS
 from recbole_llmdistill.errors import InputError
 
 TYPES = ("token", "token_seq", "float", "float_seq")
@@ -207,7 +207,7 @@ def _count_fits(file, separator: bytes, columns: int) -> bool:
 
 
 def _is_number(cell: str) -> bool:
-    if cell.strip() in MISSING:
+    if cell.strip() in MISSING_NUMBERS:
         return True
     try:
         float(cell)
