@@ -70,5 +70,5 @@ class AmazonM2(Source):
             pl.col("id").alias("item_id:token"),
             *(pl.col(name).alias(f"{name}:{kind}") for name, kind in texts.items()),
             pl.col("price").alias("price:float"),
-            pl.col("locale").alias("locale:token"),
+            pl.col("locale").alias("item_locale:token"),
         )

@@ -95,11 +95,11 @@ def _scan_json(path: Path, workspace: Path) -> tuple[pl.LazyFrame, str]:
 
 
 def _numbers(rating: str, time: str) -> list[pl.Expr]:
-    """Rating, and time in seconds: the release of 2023 counts milliseconds."""
+    """Rating, and time in seconds with their fraction: the release of 2023 counts milliseconds."""
     moment = pl.col(time).cast(pl.Int64)
     return [
         pl.col(rating).cast(pl.Float32).alias("rating:float"),
-        pl.when(moment >= 10**11).then(moment // 1000).otherwise(moment).alias("timestamp:float"),
+        pl.when(moment >= 10**11).then(moment / 1000).otherwise(moment).alias("timestamp:float"),
     ]
 
 

@@ -18,8 +18,9 @@ class RawTables:
     """The tables of a data set before filters. Columns are named as in atomic files, ``name:type``.
 
     Attributes:
-        interactions: ``user_id:token``, ``item_id:token`` (strings), perhaps ``timestamp:float`` (integer seconds
-            since 1970) and ``rating:float``, perhaps further columns; rows in the publisher's order.
+        interactions: ``user_id:token``, ``item_id:token`` (strings), perhaps ``timestamp:float`` (seconds since 1970;
+            a fraction tells the order and is not written) and ``rating:float``, perhaps further columns; rows in the
+            publisher's order.
         items: called with the item ids that are left after filtering, gives one row an item with ``item_id:token``;
             it may give more items, or fewer. A column of strings and type ``token_seq`` is text, a column of lists is
             a multi-valued field.

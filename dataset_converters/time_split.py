@@ -31,7 +31,7 @@ class TimeSplit:
         targets: number of RecBole's rows of each: interactions but for a user's first.
     """
 
-    last_training_second: int
+    last_training_second: float
     interactions: tuple[int, int, int]
     targets: tuple[int, int, int]
 
