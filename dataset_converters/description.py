@@ -1,5 +1,6 @@
 """What is in a data set: the figures that decide whether it is worth training on."""
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from recbole_llmdistill.dataset_converters.csv_text import first_not_utf8
+from recbole_llmdistill.data.atomic_check import AtomicText
 from recbole_llmdistill.dataset_converters.loading_filters import count_left_out, describe_limits
 from recbole_llmdistill.dataset_converters.provenance import FILE_NAME, iso_time
 from recbole_llmdistill.dataset_converters.text_cleaning import READ_AS_MISSING
@@ -18,7 +19,6 @@ from recbole_llmdistill.settings_file import check_settings_file
 from recbole_llmdistill.yaml_file import read_yaml
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_TYPES = ("token", "token_seq", "float", "float_seq")
 _PLAUSIBLE_SECOND = 10**8
 """Times below this (1973) are ranks or offsets, not moments."""
 
@@ -54,7 +54,7 @@ def describe(folder: Path) -> dict[str, str]:
     user, item = settings.get("USER_ID_FIELD") or "user_id", settings.get("ITEM_ID_FIELD") or "item_id"
     log = scan_atomic_file(path, settings)
     _require(path, log, {"USER_ID_FIELD": user, "ITEM_ID_FIELD": item}, name)
-    with _broken_file_told(path):
+    with _broken_file_told(path, settings):
         everything = log.select(pl.len(), pl.all().count().name.prefix("\0")).collect(engine="streaming").item(0, 0)
         log = log.filter(pl.col(user).is_not_null() & pl.col(item).is_not_null())
         lengths = log.group_by(user).len().collect(engine="streaming")["len"]
@@ -86,7 +86,7 @@ def describe(folder: Path) -> dict[str, str]:
     if item_path.is_file():
         table = scan_atomic_file(item_path, settings)
         _require(item_path, table, {"ITEM_ID_FIELD": item}, name)
-        with _broken_file_told(item_path):
+        with _broken_file_told(item_path, settings):
             figures |= _text_coverage(table.collect(), counts, item, settings)
     else:
         figures["item text"] = "no .item file"
@@ -103,53 +103,39 @@ def scan_atomic_file(path: Path, settings: Mapping[str, Any]) -> pl.LazyFrame:
     Raises:
         InputError: it cannot be read, is not in its encoding, or its first line names no typed columns.
     """
-    encoding, separator = settings.get("encoding") or "utf-8", settings.get("field_separator") or "\t"
-    if not isinstance(encoding, str):
-        raise InputError(f"encoding: {encoding!r} is not the name of one, e.g. utf-8")
-    if not isinstance(separator, str) or len(separator.encode()) != 1:
-        raise InputError(f"field_separator: {separator!r} is not one character; describe cannot read {path}")
-    try:
-        with open(path, encoding="utf-8-sig" if _is_utf8(encoding) else encoding) as file:
-            head = file.readline().rstrip("\r\n")
-    except (OSError, LookupError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    except UnicodeError as error:
-        line = f", line {first_not_utf8(path)[0]:,}" if _is_utf8(encoding) else ""
-        raise InputError(f"{path}{line}: not {encoding} text; convert it to UTF-8, or set encoding") from error
-    columns = [column.rpartition(":") for column in head.split(separator)]
-    if not all(name and ":" not in name and kind in _TYPES for name, _, kind in columns):
-        hint = next((f"; is field_separator {other!r}?" for other in ",;|" if other in head and "\t" not in head), "")
-        raise InputError(
-            f"{path}: the first line must name columns as name:type, e.g. user_id:token, with a type of "
-            f"{', '.join(_TYPES)} and tabs between; found {head[:200]!r}{hint}"
-        )
-    names = [name for name, _, _ in columns]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise InputError(f"{path}, line 1: {names.count(twice[0])} columns are named {twice[0]}; RecBole reads one")
+    text = _atomic_text(path, settings)
+    header = text.header()
     content: Path | bytes = path
-    if not _is_utf8(encoding):
+    if text.codec != "utf-8-sig":
         try:
-            content = path.read_text(encoding=encoding).encode()
+            content = path.read_text(encoding=text.codec).encode()
         except UnicodeError as error:
-            raise InputError(f"{path}: not {encoding} text ({error}); set encoding") from error
+            raise InputError(f"{path}: not {text.codec} text ({error}); set encoding") from error
     table = pl.scan_csv(
         content,
-        separator=separator,
+        separator=text.separator,
         quote_char=None,
         has_header=False,
         skip_rows=1,
-        schema=dict.fromkeys(names, pl.String),
+        schema=dict.fromkeys(header, pl.String),
+        missing_columns="insert",  # for polars the first row tells how many there are
     )
-    numbers = [pl.col(name) for name, _, kind in columns if kind == "float"]
+    numbers = [pl.col(name) for name, kind in header.items() if kind == "float"]
     return table.with_columns(
         pl.when(~number.is_in(READ_AS_MISSING)).then(number).str.strip_chars(" \r").cast(pl.Float64)
         for number in numbers
     )
 
 
-def _is_utf8(encoding: str) -> bool:
-    return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
+def _atomic_text(path: Path, settings: Mapping[str, Any]) -> AtomicText:
+    encoding, separator = settings.get("encoding") or "utf-8", settings.get("field_separator") or "\t"
+    try:
+        codecs.lookup(encoding)
+    except (LookupError, TypeError) as error:
+        raise InputError(f"encoding: {encoding!r} is not the name of one, e.g. utf-8 or cp1252") from error
+    if not isinstance(separator, str) or len(separator.encode()) != 1:
+        raise InputError(f"field_separator: {separator!r} is not one character; describe cannot read {path}")
+    return AtomicText(path, encoding, separator)
 
 
 def _require(path: Path, table: pl.LazyFrame, fields: dict[str, str], name: str) -> None:
@@ -162,39 +148,16 @@ def _require(path: Path, table: pl.LazyFrame, fields: dict[str, str], name: str)
 
 
 @contextmanager
-def _broken_file_told(path: Path) -> Iterator[None]:
+def _broken_file_told(path: Path, settings: Mapping[str, Any]) -> Iterator[None]:
     """Context in which what polars cannot read in an atomic file becomes an :class:`InputError` with its line."""
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
-        place = _first_bad_line(path)
+        text = _atomic_text(path, settings)
+        header = text.header()
+        text.explain(header, header)
         problem = " ".join(re.split(r"\n\n|You might want|The current offset", str(error))[0].split())[:200]
-        raise InputError(f"{path}{place or f': {problem}'}; correct it") from error
-
-
-def _first_bad_line(path: Path) -> str:
-    """Line that is not UTF-8, has another number of cells than the first, or no number where there must be one."""
-    found = first_not_utf8(path)
-    if found:
-        return f", line {found[0]:,}: not UTF-8 text (byte 0x{found[1]:02x}); convert the file, or set encoding"
-    with open(path, encoding="utf-8-sig", newline="\n") as file:
-        head = file.readline().rstrip("\r\n").split("\t")
-        for number, line in enumerate(file, start=2):
-            cells = line.rstrip("\r\n").split("\t")
-            if len(cells) > len(head):
-                return f", line {number:,}: {len(cells)} cells, but the first line names {len(head)} columns"
-            for column, cell in zip(head, cells, strict=False):
-                if column.endswith(":float") and cell and not _is_number(cell):
-                    return f", line {number:,}: {cell[:60]!r} is no number, which {column} must be"
-    return ""
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return cell in READ_AS_MISSING
-    return True
+        raise InputError(f"{path}: {problem}") from error
 
 
 def _settings(path: Path) -> dict:

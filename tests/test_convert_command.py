@@ -249,18 +249,20 @@ def test_describe_counts_what_is_there(monkeypatch, capsys) -> None:
 
 HEAD = b"user_id:token\titem_id:token\ttimestamp:float\n"
 GOOD = HEAD + b"u\ta\t1\nu\tb\t2\nv\ta\t1\n"
-NAMES = "own.inter: the first line must name columns as name:type"
 DESCRIBED_WITH = {
-    "empty": ({"own.inter": b""}, NAMES),
-    "commas": ({"own.inter": GOOD.replace(b"\t", b",")}, NAMES),
+    "empty": ({"own.inter": b""}, "own.inter: the file is empty"),
+    "commas": ({"own.inter": GOOD.replace(b"\t", b",")}, "own.inter, line 1: "),
     "header alone": ({"own.inter": HEAD}, "own.inter has no interactions"),
-    "not utf-8": ({"own.inter": GOOD + b"\xfc\ta\t1\n"}, "own.inter, line 5: not utf-8 text"),
-    "more cells": ({"own.inter": GOOD + b"u\ta\t1\t2\n"}, "own.inter, line 5: 4 cells, but the first line names 3"),
-    "no number": ({"own.inter": GOOD + b"u\ta\tsoon\n"}, "own.inter, line 5: 'soon' is no number"),
-    "two columns": ({"own.inter": b"user_id:token\tuser_id:token\nu\tv\n"}, "2 columns are named user_id"),
+    "not utf-8": ({"own.inter": GOOD + b"\xfc\ta\t1\n"}, "own.inter, line 5: "),
+    "more cells": ({"own.inter": GOOD + b"u\ta\t1\t2\n"}, "own.inter, line 5: 4 cells, and the header has 3"),
+    "no number": (
+        {"own.inter": GOOD + b"u\ta\tsoon\n"},
+        "own.inter, line 5: 'soon' in column timestamp:float is no number",
+    ),
+    "two columns": ({"own.inter": b"user_id:token\tuser_id:token\nu\tv\n"}, "two columns are called user_id"),
     "other users": ({"own.inter": b"uid:token\titem_id:token\nu\ti\n"}, "no column user_id (USER_ID_FIELD), found uid"),
-    "broken yaml": ({"own.inter": GOOD, "own.yaml": b"a: [\n"}, "own.yaml: while parsing"),
-    "yaml of a list": ({"own.inter": GOOD, "own.yaml": b"- a\n"}, "own.yaml: settings are lines of key: value"),
+    "broken yaml": ({"own.inter": GOOD, "own.yaml": b"a: [\n"}, "own.yaml, line 2: expected"),
+    "yaml of a list": ({"own.inter": GOOD, "own.yaml": b"- a\n"}, "own.yaml: expected settings"),
     "interval": ({"own.inter": GOOD, "own.yaml": b"user_inter_num_interval: 3\n"}, "user_inter_num_interval: 3 is no"),
     "encoding": ({"own.inter": GOOD, "own.yaml": b"encoding: 5\n"}, "encoding: 5 is not the name of one"),
     "items": (
