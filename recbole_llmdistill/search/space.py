@@ -30,8 +30,8 @@ class Distribution(BaseModel, ABC):
         return None
 
     def decode(self, drawn: Any) -> Any:
-        """The value of the setting, given what was drawn from :meth:`domain`."""
-        return drawn
+        """The value of the setting, given what was drawn from :meth:`domain`; a searcher draws NumPy's numbers."""
+        return float(drawn)
 
     def from_real(self, point: float) -> Any:
         """The value of the setting at a point of :meth:`real_interval`."""

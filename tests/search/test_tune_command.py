@@ -108,6 +108,7 @@ def test_the_same_seed_draws_the_same_trials(tmp_path, name: str) -> None:
     assert first != draw(2)
     assert len({str(values) for values in first}) == 8
     for values in first:
+        assert {type(value) for value in values.values()} == {float}  # none of NumPy's
         assert 0.001 <= values["learning_rate"] <= 0.02
         assert values["hidden_dropout_prob"] in (0.1, 0.2, 0.3, 0.4, 0.5)
         assert 0.1 <= values["distill_alpha"] <= 0.8
