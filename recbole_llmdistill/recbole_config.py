@@ -7,8 +7,12 @@ from typing import Any
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.settings_file import check_settings_file
 
+_SET_BY_RECBOLE = ("MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank")
 # What RecBole's Config raises where it refuses a setting.
-_REFUSALS = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, NotImplementedError, RuntimeError)
+_REFUSALS = (
+    *(ValueError, KeyError, TypeError, AttributeError, SyntaxError, NotImplementedError, RuntimeError),
+    ImportError,  # a model whose library is missing
+)
 
 
 def build_config(
@@ -28,7 +32,7 @@ def build_config(
     from recbole_llmdistill.known_settings import check_known
     from recbole_llmdistill.model_names import explain_unknown_model
 
-    if model and (problem := explain_unknown_model(model)):
+    if model is not None and (problem := explain_unknown_model(model)):
         raise InputError(problem)
     for file in config_files or []:
         check_settings_file(Path(file))
@@ -44,9 +48,26 @@ def build_config(
         text = " ".join(str(error.args[0] if error.args else error).split())
         raise InputError(text or repr(error)) from error
     check_known(config, config.external_config_dict)
+    if own := [key for key in config.cmd_config_dict if key in _SET_BY_RECBOLE]:
+        raise InputError(f"--{own[0]}: RecBole sets it itself, by the model, gpu_id and the processes")
     _check_values(config)
+    _check_pairs(config)
     check_validation_metric(config.final_config_dict)
     return config
+
+
+def _check_pairs(config) -> None:
+    from recbole.data.dataloader import UserDataLoader
+    from recbole.data.utils import get_dataloader
+    from recbole.utils import InputType
+
+    if get_dataloader(config, "train") is UserDataLoader:  # autoencoders learn from whole users, whatever their type
+        return
+    if config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE and config["train_neg_sample_args"]["distribution"] == "none":
+        raise InputError(
+            f"train_neg_sample_args=None: {config['model']} learns from pairs of an item and a sampled one; set "
+            "train_neg_sample_args={'distribution':'uniform','sample_num':1}"
+        )
 
 
 def _check_values(config) -> None:

@@ -5,6 +5,7 @@ Its defaults say which type a setting has; :class:`RecBoleSettings` what is allo
 """
 
 import codecs
+import importlib.util
 import math
 import os
 import re
@@ -82,6 +83,10 @@ class RecBoleSettings(BaseModel):
     metric_decimal_place: Whole = 0
     clip_grad_norm: dict[str, Any] | None = None
 
+    valid_metric: str = ""
+    transform: Literal["mask_itemseq", "inverse_itemseq", "crop_itemseq", "reorder_itemseq", "user_defined"] | None = (
+        None
+    )
     USER_ID_FIELD: str | None = None
     ITEM_ID_FIELD: str | None = None
     TIME_FIELD: str | None = None
@@ -92,7 +97,16 @@ class RecBoleSettings(BaseModel):
     benchmark_filename: list[str] | None = None
     rm_dup_inter: Literal["first", "last", False] | None = None
     val_interval: dict[str, Any] | None = None
-    threshold: dict[str, Any] | None = None
+    threshold: dict[str, float] | None = None
+    unused_col: dict[str, list[str]] | None = None
+    seq_len: dict[str, Count] | None = None
+    preload_weight: dict[str, str] | None = None
+    alias_of_user_id: list[str] | None = None
+    alias_of_item_id: list[str] | None = None
+    alias_of_entity_id: list[str] | None = None
+    alias_of_relation_id: list[str] | None = None
+    LIST_SUFFIX: Annotated[str, Field(min_length=1)] = "_list"
+    NEG_PREFIX: Annotated[str, Field(min_length=1)] = "neg_"
     normalize_field: list[str] | None = None
     user_inter_num_interval: Interval | None = None
     item_inter_num_interval: Interval | None = None
@@ -137,6 +151,8 @@ def check_settings(final: Mapping[str, Any], given: Iterable[str], defaults: Map
     _check_clipping(final.get("clip_grad_norm"))
     _check_negative_samples(final.get("train_neg_sample_args"))
     _check_columns(final)
+    if final.get("log_wandb") and importlib.util.find_spec("wandb") is None:
+        raise InputError("log_wandb=True needs wandb, which is not installed: pip install wandb")
     check_evaluation(final)
 
 
@@ -244,6 +260,9 @@ def _check_columns(final: Mapping[str, Any]) -> None:
                 raise InputError(
                     f"{key}: {suffix} is {columns!r}; expected a list of columns, e.g. {{'inter': ['user_id']}}"
                 )
+    suffixes = final.get("additional_feat_suffix")
+    if suffixes is not None and not isinstance(suffixes, str) and not _is_list_of_texts(suffixes):
+        raise InputError(f"additional_feat_suffix={suffixes!r}: expected a list of suffixes, e.g. ['kg','link']")
     both = [suffix for suffix in final.get("load_col") or {} if (final.get("unload_col") or {}).get(suffix)]
     if both and final["load_col"][both[0]] != "*":
         raise InputError(f"load_col and unload_col both name columns of .{both[0]}; keep one of them")

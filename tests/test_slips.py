@@ -14,6 +14,7 @@ from recbole.quick_start import run_recbole as run_in_python
 from recbole_llmdistill.cli import llmdistill, run_hyper, run_recbole
 from recbole_llmdistill.compat.literal_settings import literal
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.recbole_config import build_config
 
 INTER = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
 ROWS = [f"u{user}\ti{(user + step) % 12}\t3\t{step}" for user in range(8) for step in range(6)]
@@ -229,6 +230,16 @@ BAD_SETTINGS_OF_DATA = [
     ("--field_separator=,", "its columns are separated by tabs and not by"),
     ("--encoding=utf-88", "no encoding of that name is known"),
     ("--rm_dup_inter=newest", "rm_dup_inter='newest'"),
+    ("--load_col={}", "load_col leaves out the column user_id"),
+    ("--unused_col=5", "unused_col=5"),
+    ("--alias_of_item_id=5", "alias_of_item_id=5"),
+    ("--additional_feat_suffix=5", "additional_feat_suffix=5: expected a list of suffixes"),
+    ("--additional_feat_suffix=kg", "own.kg"),
+    ("--TIME_FIELD=None", "set all of them to names of columns"),
+    ("--threshold={'rating':'x'}", "threshold"),
+    ("--normalize_field=rating", "normalize_field='rating'"),
+    ("--field_separator=\\t", "or leave out field_separator"),
+    ("--encoding=utf-16", "cannot be read as utf-16 text"),
     ("--dataset=none", "data set 'none': there is no folder dataset/none"),
     ("--data_path=nowhere", "there is no folder nowhere/own"),
     ("--data_path=3", "data_path=3"),
@@ -289,6 +300,7 @@ def test_a_byte_order_mark_is_read(run, write) -> None:
     assert run("generate", "--profile_item_fields=['class']", "--encoding=utf-8").status == 0
 
 
+LABELED = "{'order':'TO','mode':'labeled','split':{'LS':'valid_and_test'}}"
 BAD_VALUES = [
     ("--epochs=ten", "epochs='ten'"),
     ("--epochs=1.5", "epochs=1.5"),
@@ -348,6 +360,9 @@ BAD_VALUES = [
     ("--epoch=3", "unknown setting 'epoch': did you mean 'epochs'?"),
     ("--learning_rat=.1", "did you mean 'learning_rate'?"),
     ("--epochs=3 4", "epochs='3 4'"),
+    ("--valid_metric=None", "valid_metric=None"),
+    ("--transform=mask", "transform='mask'"),
+    ("--LIST_SUFFIX=''", "LIST_SUFFIX=''"),
 ]
 OF_OUR_MODELS = [
     ("--n_heads=3", "n_heads=3 does not divide hidden_size=16, which the heads share; possible: 1, 2, 4, 8, 16"),
@@ -412,6 +427,34 @@ def test_the_same_in_python(write, argument: str, message: str) -> None:
 def test_a_misspelt_option(run, write, command: str, argument: str, option: str) -> None:
     write(inter(*ROWS))
     one_line(run(command, argument), f"did you mean {option}?")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model="], "unknown model ''"),
+        (["--MODEL_TYPE=3"], "--MODEL_TYPE: RecBole sets it itself"),
+        (["--device=cpu"], "--device: RecBole sets it itself"),
+        (["--model=SASRec", "--loss_type=BPR", "--train_neg_sample_args=None"], "learns from pairs of an item and a"),
+        (["--checkpoint_dir=dataset/own/own.inter"], "checkpoint_dir='dataset/own/own.inter': cannot be made"),
+        (["--metrics=AUC", "--valid_metric=AUC", f"--eval_args={LABELED}"], "LABEL_FIELD: no column 'label' is loaded"),
+        (["--config_files=dataset"], "dataset: Is a directory"),
+    ],
+)
+def test_other_slips(run, write, arguments: list[str], message: str) -> None:
+    write(inter(*ROWS))
+    one_line(run("run_recbole", *arguments), message)
+
+
+def test_autoencoders_need_no_negatives(write) -> None:
+    write(inter(*ROWS))
+    assert build_config("MultiVAE", "own", config_dict={"train_neg_sample_args": None})["model"] == "MultiVAE"
+
+
+def test_a_file_in_another_encoding_is_read(run, write) -> None:
+    for encoding in ("utf-16", "latin-1"):
+        write(("\n".join(inter(*ROWS, *[f"é{row}" for row in ROWS])) + "\n").encode(encoding))
+        assert run("run_recbole", f"--encoding={encoding}").status == 0
 
 
 def test_a_misspelt_key_in_a_file(run, write, tmp_path) -> None:

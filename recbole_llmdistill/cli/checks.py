@@ -1,8 +1,23 @@
 """What can be found wrong before minutes of loading and training, each told in one line."""
 
+import os
+from pathlib import Path
+
 from recbole_llmdistill.data.profile_lookup import find_profile_file
+from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.registry import MODELS
 from recbole_llmdistill.settings import DistillationSettings
+
+
+def check_checkpoint_folder(config) -> None:
+    """Refuse a ``checkpoint_dir`` into which nothing can be written."""
+    folder = Path(config["checkpoint_dir"])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"checkpoint_dir={str(folder)!r}: cannot be made ({error.strerror})") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"checkpoint_dir={str(folder)!r}: nothing can be written there")
 
 
 def check_profiles(config) -> None:

@@ -42,6 +42,7 @@ def main() -> int:
     parallel.check_processes(config, arguments.nproc, arguments.world_size)
     check_dataset(config)
     checks.check_profiles(config)
+    checks.check_checkpoint_folder(config)
     with parallel.ends_as_its_processes():
         run(
             arguments.model,

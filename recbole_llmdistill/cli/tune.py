@@ -83,6 +83,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     options = from_arguments(SearchOptions, arguments)
     check_dataset(config)
     checks.check_profiles(config)
+    checks.check_checkpoint_folder(config)
     path = arguments.space or shipped_space(config["model"])
     space = read_space(path)
     check_space(space, path, config, config.cmd_config_dict)

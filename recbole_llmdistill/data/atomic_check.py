@@ -18,7 +18,7 @@ from recbole_llmdistill.data.atomic_tokens import MISSING_NUMBERS
 from recbole_llmdistill.errors import InputError
 
 TYPES = ("token", "token_seq", "float", "float_seq")
-_MOST_HEADER_BYTES = 2**20
+_MOST_BYTES = 2**26  # of a line
 _LOOKED_AT = 1000  # rows whose cells are read before loading
 _CHUNK = 2**24
 _UTF_8 = ("utf-8", "utf8", "utf-8-sig", "u8", "utf")
@@ -57,12 +57,12 @@ class AtomicText:
         Raises:
             InputError: no file that can be read, no text in the encoding, or no line of ``name:type`` columns.
         """
-        with self._open() as file:
-            raw = file.readline(_MOST_HEADER_BYTES)
-        if not raw.strip():
-            raise InputError(f"{self.path}: the file is empty" if not raw else f"{self.path}, line 1: no header")
-        line = self._decode(raw, 1).rstrip("\r\n")
-        columns = self._split(line)
+        _, line = next(self._lines(), (1, None))
+        if line is None:
+            raise InputError(f"{self.path}: the file is empty")
+        if not line.strip():
+            raise InputError(f"{self.path}, line 1: no header")
+        columns = line.split(self.separator)
         if len(columns) == 1:
             self._refuse_other_separator(line)
         found = [column.rpartition(":") for column in columns]
@@ -116,22 +116,41 @@ class AtomicText:
         """
         columns = list(enumerate(header.items()))
         numbers = [(place, name, kind) for place, (name, kind) in columns if name in read and "float" in kind]
+        for number, line in self._lines():
+            if number == 1 or not line:
+                continue
+            cells = self._split(line, number)
+            if len(cells) != len(header):
+                raise InputError(
+                    f"{self.path}, line {number}: {len(cells)} cells, and the header has {len(header)} columns "
+                    f"({', '.join(header)}); found {_short(cells)}"
+                )
+            for place, name, kind in numbers:
+                parts = cells[place].split(self.sequence_separator) if kind == "float_seq" else [cells[place]]
+                for part in parts:
+                    if not _is_number(part):
+                        raise InputError(self._no_number(number, name, kind, part))
+            yield number
+
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        """Number and text of each line, without its end.
+
+        Raises:
+            InputError: the file cannot be read, or a line is no text in the encoding.
+        """
+        if self.codec.startswith(("utf-16", "utf-32", "utf16", "utf32")):  # a line ends in more than one byte
+            try:
+                with open(self.path, encoding=self.codec) as file:
+                    for number, line in enumerate(file, start=1):
+                        yield number, line.rstrip("\n")
+            except (OSError, UnicodeError) as error:
+                raise InputError(f"{self.path}: cannot be read as {self.encoding} text ({error})") from error
+            return
         with self._open() as file:
-            for number, raw in enumerate(file, start=1):
-                if number == 1 or not raw.rstrip(b"\r\n"):
-                    continue
-                cells = self._split(self._decode(raw, number).rstrip("\r\n"), number)
-                if len(cells) != len(header):
-                    raise InputError(
-                        f"{self.path}, line {number}: {len(cells)} cells, and the header has {len(header)} columns "
-                        f"({', '.join(header)}); found {_short(cells)}"
-                    )
-                for place, name, kind in numbers:
-                    parts = cells[place].split(self.sequence_separator) if kind == "float_seq" else [cells[place]]
-                    for part in parts:
-                        if not _is_number(part):
-                            raise InputError(self._no_number(number, name, kind, part))
-                yield number
+            number = 0
+            while raw := file.readline(_MOST_BYTES):
+                number += 1
+                yield number, self._decode(raw, number).rstrip("\r\n")
 
     def _no_number(self, number: int, name: str, kind: str, cell: str) -> str:
         hint = f"write numbers, or give the column another type than {kind}"
@@ -157,9 +176,10 @@ class AtomicText:
     def _refuse_other_separator(self, line: str) -> None:
         for separator, name in _OTHER_SEPARATORS.items():
             if separator != self.separator and line.count(separator) >= 1:
+                mend = "leave out field_separator" if separator == "\t" else f"set --field_separator={separator!r}"
                 raise InputError(
                     f"{self.path}, line 1: its columns are separated by {name} and not by {self.separator!r}; found "
-                    f"{_short(line)}; convert the file, or set field_separator (--field_separator={separator!r})"
+                    f"{_short(line)}; convert the file, or {mend}"
                 )
 
     def _open(self):

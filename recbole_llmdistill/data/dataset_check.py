@@ -51,6 +51,8 @@ def check_dataset(config) -> None:
     """
     _check_folder(config)
     pass_over_marks(config)
+    if None in _needed_fields(config, "inter"):
+        raise InputError("USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD: set all of them to names of columns")
     files = list(_files(config))
     _check_columns(config, files)
     for file in files:
@@ -168,7 +170,7 @@ def _files(config) -> Iterator[_File]:
 def _file(config, path: Path, suffix: str) -> _File:
     text = AtomicText(path, config["encoding"], config["field_separator"], config["seq_separator"])
     header = text.header()
-    wanted = None if config["load_col"] is None else config["load_col"][suffix]
+    wanted = None if config["load_col"] is None else config["load_col"].get(suffix, [])
     unwanted = (config["unload_col"] or {}).get(suffix) or []
     for key, names in (("load_col", [] if wanted in (None, "*") else wanted), ("unload_col", unwanted)):
         if missing := [name for name in names if name not in header]:
@@ -205,8 +207,6 @@ def _key_of(config, field: str) -> str:
 def _check_columns(config, files: list[_File]) -> None:
     for file in files:
         for field in _needed_fields(config, file.suffix):
-            if field is None:
-                raise InputError("USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD: set all of them to names of columns")
             key = _key_of(config, field)
             if field not in file.header:
                 raise _no_column(file.text.path, file.header, key, field)
@@ -226,7 +226,9 @@ def _check_columns(config, files: list[_File]) -> None:
     if config["benchmark_filename"] is not None:
         _check_parts(config, [file for file in files if file.suffix == "inter"])
     if files:
-        _check_named_columns(config, {name: file.header[name] for file in files for name in file.loaded})
+        loaded = {name: file.header[name] for file in files for name in file.loaded}
+        _check_named_columns(config, loaded)
+        _check_label(config, loaded)
 
 
 def _no_column(path: Path, header: dict[str, str], key: str, field: str) -> InputError:
@@ -274,6 +276,18 @@ def _check_named_columns(config, loaded: dict[str, str]) -> None:
                 )
     for field, interval in (config["val_interval"] or {}).items():
         _check_value_interval(field, loaded[field], interval)
+
+
+def _check_label(config, loaded: dict[str, str]) -> None:
+    """Context-aware models learn from labels, and metrics of values compare with them."""
+    sampled = config["train_neg_sample_args"]["distribution"] != "none"
+    trained = config["MODEL_TYPE"] == ModelType.CONTEXT and not sampled
+    measured = config["eval_type"] == EvaluatorType.VALUE and "labeled" in config["eval_args"]["mode"].values()
+    if (trained or measured) and config["LABEL_FIELD"] not in loaded and config["threshold"] is None:
+        raise InputError(
+            f"LABEL_FIELD: no column {config['LABEL_FIELD']!r} is loaded, and no threshold makes one of a column, e.g. "
+            f"threshold={{'rating': 3}}, loaded are {', '.join(loaded)}"
+        )
 
 
 def _check_value_interval(field: str, kind: str, interval: Any) -> None:
