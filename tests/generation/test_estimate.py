@@ -98,7 +98,7 @@ def test_one_line_for_bad_options(shop, generate, capsys, arguments, message: st
 
 def test_no_such_dataset(tmp_path, command, capsys) -> None:
     assert command("generate", "-d", "nothing", "--llm", "openai:x", "--estimate") == 2
-    assert "no nothing.inter in" in capsys.readouterr().err
+    assert "data set 'nothing': there is no folder" in capsys.readouterr().err
 
 
 def test_users_file(shop, serve, generate, capsys) -> None:
