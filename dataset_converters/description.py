@@ -54,6 +54,7 @@ def describe(folder: Path) -> dict[str, str]:
     user, item = settings.get("USER_ID_FIELD") or "user_id", settings.get("ITEM_ID_FIELD") or "item_id"
     log = scan_atomic_file(path, settings)
     _require(path, log, {"USER_ID_FIELD": user, "ITEM_ID_FIELD": item}, name)
+    _check_rows(path, settings)
     with _broken_file_told(path, settings):
         everything = log.select(pl.len(), pl.all().count().name.prefix("\0")).collect(engine="streaming").item(0, 0)
         log = log.filter(pl.col(user).is_not_null() & pl.col(item).is_not_null())
@@ -64,7 +65,7 @@ def describe(folder: Path) -> dict[str, str]:
         left_out = count_left_out(log.select(ids).collect(engine="streaming"), user, item, settings)
     rows, users, items = int(lengths.sum()), len(lengths), counts.height
     if rows == 0:
-        raise InputError(f"{path} has no interactions")
+        raise InputError(f"{path} has no interactions with a user and an item")
     figures = {
         "data set": str(folder),
         "users": f"{users:,}",
@@ -86,6 +87,7 @@ def describe(folder: Path) -> dict[str, str]:
     if item_path.is_file():
         table = scan_atomic_file(item_path, settings)
         _require(item_path, table, {"ITEM_ID_FIELD": item}, name)
+        _check_rows(item_path, settings)
         with _broken_file_told(item_path, settings):
             figures |= _text_coverage(table.collect(), counts, item, settings)
     else:
@@ -158,6 +160,13 @@ def _broken_file_told(path: Path, settings: Mapping[str, Any]) -> Iterator[None]
         text.explain(header, header)
         problem = " ".join(re.split(r"\n\n|You might want|The current offset", str(error))[0].split())[:200]
         raise InputError(f"{path}: {problem}") from error
+
+
+def _check_rows(path: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse rows that RecBole would read otherwise than they are counted here: short ones, and open quotes."""
+    text = _atomic_text(path, settings)
+    header = text.header()
+    text.check_rows(header, header)
 
 
 def _settings(path: Path) -> dict:

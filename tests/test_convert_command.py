@@ -252,7 +252,7 @@ GOOD = HEAD + b"u\ta\t1\nu\tb\t2\nv\ta\t1\n"
 DESCRIBED_WITH = {
     "empty": ({"own.inter": b""}, "own.inter: the file is empty"),
     "commas": ({"own.inter": GOOD.replace(b"\t", b",")}, "own.inter, line 1: "),
-    "header alone": ({"own.inter": HEAD}, "own.inter has no interactions"),
+    "header alone": ({"own.inter": HEAD}, "own.inter: no rows below the header"),
     "not utf-8": ({"own.inter": GOOD + b"\xfc\ta\t1\n"}, "own.inter, line 5: "),
     "more cells": ({"own.inter": GOOD + b"u\ta\t1\t2\n"}, "own.inter, line 5: 4 cells, and the header has 3"),
     "no number": (
@@ -287,7 +287,7 @@ def test_describe_of_broken_files(monkeypatch, capsys, case) -> None:
 def test_describe_of_unusual_files(monkeypatch, capsys) -> None:
     """A mark of byte order, carriage returns, cells that lack, broken provenance, other names of columns."""
     Path("dataset/own").mkdir(parents=True)
-    inter = HEAD.replace(b"user_id", b"uid") + b"u\ta\t1\n\tb\t2\nnan\ta\t\nu\t\n"
+    inter = HEAD.replace(b"user_id", b"uid") + b"u\ta\t1\n\tb\t2\nnan\ta\t\nu\t\t\n"
     Path("dataset/own/own.inter").write_bytes(b"\xef\xbb\xbf" + inter.replace(b"\n", b"\r\n"))
     Path("dataset/own/own.yaml").write_text("USER_ID_FIELD: uid\nval_interval: {timestamp: '[0,9]'}\n")
     Path("dataset/own/provenance.json").write_text("{")

@@ -151,9 +151,11 @@ def _reset_index(self: Dataset) -> None:
     for name in self.feat_name_list:
         table = getattr(self, name)
         if table.empty:
+            from recbole_llmdistill.data.dataset_check import filters_of
+
             raise InputError(
                 f"{self.dataset_name}.{name.removesuffix('_feat')}: no row is left after the filters of the config "
-                "(user_inter_num_interval, item_inter_num_interval, val_interval, filter_inter_by_user_or_item)"
+                f"({filters_of(self.config)})"
             )
         setattr(self, name, table.reset_index(drop=True))
 

@@ -87,10 +87,12 @@ def check_rows_left(config, rows: int) -> None:
         InputError: names the filters that are set.
     """
     if not rows:
-        raise InputError(f"data set {config['dataset']!r}: its filters leave no interaction; they are {_set(config)}")
+        raise InputError(
+            f"{config['dataset']}.inter: no row is left after the filters of the config ({filters_of(config)})"
+        )
 
 
-def _set(config) -> str:
+def filters_of(config) -> str:
     """The filters that are set; the last one keeps the users and items of the ``.user`` and ``.item`` file alone."""
     return ", ".join(f"{key}={config[key]!r}" for key in _FILTERS if config[key] not in (None, "[0,inf)"))
 
@@ -108,7 +110,8 @@ def check_training_part(config, rows: int) -> None:
     else:
         reason = "each user has too few interactions for it"
     raise InputError(
-        f"data set {config['dataset']!r}: eval_args and filters ({_set(config)}) leave nothing for training; {reason}"
+        f"data set {config['dataset']!r}: eval_args and filters ({filters_of(config)}) leave nothing for training; "
+        f"{reason}"
     )
 
 
