@@ -85,8 +85,8 @@ from torch import distributed, ones
 from recbole_llmdistill.compat import parallel_training
 
 class Unwilling:
-    def __del__(self):
-        os.abort()  # as gloo's threads do when the interpreter is cleared up
+    def __del__(self, abort=os.abort):  # bound here: what a module has imported may be cleared before its objects
+        abort()  # as gloo's threads do when the interpreter is cleared up
 
 def gloo_threads():
     names = [open(f"/proc/self/task/{thread}/comm").read() for thread in os.listdir("/proc/self/task")]
