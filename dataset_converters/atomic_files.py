@@ -1,8 +1,6 @@
 """Write RecBole atomic files, all or none."""
 
 import errno
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ import polars as pl
 from recbole_llmdistill.dataset_converters.source import ITEM, USER
 from recbole_llmdistill.dataset_converters.text_cleaning import clean_text, escape_ids, join_values
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.scratch_folder import put_in_place, scratch_folder
 
 ID_COLUMNS = (f"{USER}:token", f"{ITEM}:token")
 
@@ -27,22 +26,19 @@ def new_dataset_folder(out: Path) -> Iterator[Path]:
         raise InputError("RecBole reads the data set ml-100k from its own package; choose another name in --out")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out} exists already; remove it or choose another --out")
-    partial = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
-        yield partial
-        partial.chmod(0o755)  # mkdtemp makes it private
-        partial.rename(out)
+        with scratch_folder(f".{out.name}.partial-", out.parent) as partial:
+            yield partial
+            put_in_place(partial, out)
     except OSError as error:
         raise _describe(error, out) from error
-    finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _describe(error: OSError, out: Path) -> InputError:
     text = str(error)
+    if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+        return InputError(f"{out} was written by another process meanwhile; remove it or choose another --out")
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "os error 28" in text or "os error 27" in text
     if full:
         return InputError(f"{out}: no space left to write the data set ({error.strerror or text}); nothing was written")

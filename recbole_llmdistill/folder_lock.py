@@ -4,6 +4,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from recbole_llmdistill.errors import InputError
+
 LOCK = ".lock"
 
 
@@ -35,3 +37,20 @@ class FolderLock:
 
     def __exit__(self, *_exception) -> None:
         self.release()
+
+
+def lock_output(folder: Path) -> FolderLock:
+    """Make a folder of results if it does not exist, and keep other commands from writing there.
+
+    Raises:
+        InputError: another command writes there, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FolderLock(folder)
+    except BlockingIOError as error:
+        raise InputError(
+            f"--out={folder}: another command is writing there; wait for it, or give another folder"
+        ) from error
+    except OSError as error:
+        raise InputError(f"--out={folder}: cannot be written ({error.strerror or error})") from error

@@ -9,7 +9,7 @@ import contextlib
 import importlib
 import os
 import queue
-import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -20,7 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
+from recbole_llmdistill.child_processes import end_children
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.scratch_folder import scratch_folder
 
 SILENCE_SECONDS = 60
 """After so long without a sign of progress, and again after each such time, a line says what Ray says."""
@@ -54,7 +56,8 @@ class RayCluster:
     """
 
     def __init__(self, waiting: str, go_on: str) -> None:
-        self.scratch = Path(tempfile.mkdtemp(prefix="llmdistill-ray-"))
+        self._scratch = contextlib.ExitStack()
+        self.scratch = self._scratch.enter_context(scratch_folder("llmdistill-ray-", Path(tempfile.gettempdir())))
         """Folder for files that nobody needs afterwards."""
         self.waiting = waiting
         """What the command waits for, as in ``no trial has reported``; ``for 60 s`` is added."""
@@ -95,7 +98,7 @@ class RayCluster:
     def close(self) -> None:
         """Stop watching."""
         self._left.set()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        self._scratch.close()
 
     def start(self) -> None:
         """Begin to watch."""
@@ -127,8 +130,8 @@ class RayCluster:
         if self._left.is_set():
             return
         _say(f"error: {reason}; {self._go_on}")
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        _end_children()
+        self._scratch.close()
+        end_children()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(_BAD_INPUT)
@@ -206,10 +209,14 @@ def _start(address: str, flag: str) -> None:
     os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     if _VISIBLE_GPUS is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = _VISIBLE_GPUS
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="CRITICAL")
     except Exception as error:  # Ray raises its own, gRPC's, the operating system's and plain ones here
         raise InputError(_explain(address, flag, error)) from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)  # Ray puts one there that exits with status 15
 
 
 def _check_address(address: str, flag: str) -> None:
@@ -290,15 +297,6 @@ def _say(line: str) -> None:
     with contextlib.suppress(OSError):  # a closed standard error
         tqdm.write(line, file=sys.stderr)
         sys.stderr.flush()
-
-
-def _end_children() -> None:
-    """End the processes that Ray has started here; those of a cluster that was there before are none of ours."""
-    import psutil
-
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            child.kill()
 
 
 def _explain(address: str, flag: str, error: Exception) -> str:

@@ -2,13 +2,13 @@
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 from recbole_llmdistill.cli.encode import report_files
 from recbole_llmdistill.cli.known_users import check_known_users
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
-from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.folder_lock import lock_output
+from recbole_llmdistill.scratch_folder import scratch_folder
 
 
 def add_parser(commands) -> None:
@@ -38,12 +38,8 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     leave_to_recbole(settings, arguments.parser)
     config = build_config("SASRecDistill", arguments.dataset)
     check_output_folder(arguments.out, arguments.file.parent, arguments.dataset)
-    try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out={arguments.out}: cannot be made ({error.strerror})") from error
-    with tempfile.TemporaryDirectory(prefix=".import-", dir=arguments.out) as scratch:
-        table = read_vectors(arguments.file, Path(scratch), arguments.user_column, arguments.vector_column, _tell)
+    with lock_output(arguments.out), scratch_folder(".import-", arguments.out) as scratch:
+        table = read_vectors(arguments.file, scratch, arguments.user_column, arguments.vector_column, _tell)
         check_known_users(config, table.user_tokens.tolist(), arguments.file)
         check_content(table, _tell)
         summary = import_vectors(table, arguments.dataset, arguments.out, text=arguments.text)

@@ -63,7 +63,7 @@ def ends_as_its_processes() -> Iterator[None]:
 
     An interruption ends the processes too, which Python would wait for otherwise.
     """
-    from torch.multiprocessing import ProcessRaisedException
+    from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # it warns of every process that it ends
     try:
@@ -72,7 +72,14 @@ def ends_as_its_processes() -> Iterator[None]:
         name = f"{InputError.__module__}.{InputError.__qualname__}"
         if found := re.search(rf"^{re.escape(name)}: (.*)", str(error), re.MULTILINE):
             raise InputError(found[1]) from None
+        if found := re.search(r"^\w*Error: \[Errno (\d+)\] (.*?)(?:: '(.*)')?$", str(error), re.MULTILINE):
+            raise OSError(int(found[1]), found[2], found[3]) from None
         raise
+    except ProcessExitedException as error:
+        how = f"killed ({error.signal_name}), perhaps because memory ran out" if error.signal_name else "lost"
+        raise InputError(
+            f"process {error.error_index} of --nproc was {how}; the log says how to continue the run"
+        ) from None
     except KeyboardInterrupt:
         for process in multiprocessing.active_children():
             process.kill()  # Ray's handler of SIGTERM would wait for a process that waits for another

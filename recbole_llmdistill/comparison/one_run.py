@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import sys
-import threading
 import time
 import traceback
 from pathlib import Path
@@ -22,6 +21,7 @@ from recbole.utils import get_model, get_trainer, init_seed
 from recbole.utils.logger import RemoveColorFilter
 
 from recbole_llmdistill.atomic_write import write_text_atomically
+from recbole_llmdistill.child_processes import end_with
 from recbole_llmdistill.comparison import costs
 from recbole_llmdistill.comparison.beyond_accuracy import beyond_accuracy
 from recbole_llmdistill.comparison.held_out import HeldOut
@@ -37,7 +37,7 @@ def main() -> int:
     folder = Path(sys.argv[1]).resolve()
     sys.argv[1:] = []  # RecBole reads the command line of any process
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
-    _end_with(job["parent"])
+    end_with(job["parent"])
     handler = logging.StreamHandler()
     handler.addFilter(RemoveColorFilter())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=[handler])
@@ -161,20 +161,6 @@ def _time_epochs(trainer) -> list[float]:
 
 def _floats(result) -> dict[str, float]:
     return {name: float(value) for name, value in result.items()}
-
-
-def _end_with(parent: int) -> None:
-    """End when the command that started this process is gone, killed perhaps, rather than train for nobody.
-
-    It may be gone already: importing RecBole takes seconds.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ def install() -> None:
     lazy_ray.install()  # before anything imports RecBole's quick_start, and Ray with it
     from recbole_llmdistill.compat import (
         atomic_tables,
+        checkpoint_names,
         checkpoints,
         column_values,
         data_errors,
@@ -43,6 +44,7 @@ def install() -> None:
     empty_parts.install()
     literal_settings.install()
     parallel_evaluation.install()
+    checkpoint_names.install()  # before the processes of a parallel run tell each other the name
     parallel_training.install()
     saved_data.install()
     plain_metrics.install()

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from unittest import mock
 
 import torch
@@ -43,8 +43,43 @@ def write_checkpoint(state: Any, file: str | os.PathLike, **_options) -> None:
 
     Stands in for ``torch.save`` in RecBole's trainers, whose ``pickle_protocol`` it ignores.
     """
-    with written_atomically(Path(file)) as temporary:
-        torch.save(to_plain(state), temporary)
+    with written_atomically(Path(file)) as temporary, open(temporary, "wb", buffering=0) as written:
+        output = _Output(written)
+        try:
+            torch.save(to_plain(state), output)
+        except RuntimeError:
+            if output.failure is not None:
+                raise output.failure from None
+            raise
+
+
+class _Output:
+    """A file for ``torch.save``, which tells of a full disk as ``unexpected pos 640 vs 598``.
+
+    Args:
+        file: open for writing.
+
+    Attributes:
+        failure: what the system said, if it refused to write.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.failure: OSError | None = None
+
+    def write(self, data) -> int:
+        """Write all of ``data``."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self.failure = self.failure or error
+            raise
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits."""
 
 
 def read_checkpoint(file: str | os.PathLike, map_location=None, **_options) -> dict[str, Any]:

@@ -16,6 +16,7 @@ process ends, and the process ends without the interpreter's clearing up (:func:
 import atexit
 import functools
 import inspect
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from recbole.utils import utils
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
+from recbole_llmdistill.child_processes import end_with
 from recbole_llmdistill.compat.extend import exchange_code, extend
 
 # What DistributedDataParallel calls the broadcast of buffers before each step; torch 2.13 renamed it.
@@ -80,16 +82,21 @@ def _start_gloo(init_process_group: Callable, backend: str, **options) -> None:
     _gloo_groups.append(distributed.group.WORLD)
 
 
-def end_process() -> None:
-    """End a process that used gloo, successfully: as at its end, but that memory is left to the system."""
+def end_process(status: int = 0) -> None:
+    """End a process that used gloo: as at its end, but that memory is left to the system."""
     atexit._run_exitfuncs()  # multiprocessing ends its forked processes in the same way
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(status)
 
 
 def _run_recboles(rank: int, original: Callable, *args) -> None:
-    original(rank, *args)
+    if (parent := multiprocessing.parent_process()) is not None:
+        end_with(parent.pid)
+    try:
+        original(rank, *args)
+    except KeyboardInterrupt:  # of the terminal, or PyTorch's sign that the parent is gone
+        os._exit(130)
     if _gloo_groups:
         end_process()
 

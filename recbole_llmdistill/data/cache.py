@@ -7,8 +7,6 @@ the versions involved; a file with another digest, or one that cannot be read, i
 
 import hashlib
 import json
-import os
-import tempfile
 import zipfile
 from logging import getLogger
 from pathlib import Path
@@ -20,6 +18,8 @@ from recbole import __version__ as recbole_version
 from recbole.data.dataset import Dataset
 from recbole.utils import FeatureSource, FeatureType
 from recbole.utils.argument_list import dataset_arguments
+
+from recbole_llmdistill.atomic_write import written_atomically
 
 FORMAT = 2
 SUFFIX = ".data.npz"
@@ -84,14 +84,8 @@ class DataCache:
         """Keep the data set as it is now; a folder that cannot be written to is no reason to stop."""
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.file.parent, suffix=".partial", delete=False) as file:
-                try:
-                    np.savez(file, **_pack(dataset, self.digest))
-                    file.close()
-                    os.replace(file.name, self.file)
-                except BaseException:
-                    Path(file.name).unlink(missing_ok=True)
-                    raise
+            with written_atomically(self.file) as temporary:
+                np.savez(temporary, **_pack(dataset, self.digest))
         except OSError as error:
             getLogger().warning(f"The data cache {self.file} could not be written ({error.strerror}); going on without")
             return

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.folder_lock import lock_output
 from recbole_llmdistill.profile_file import examine, read_profile_file
 from recbole_llmdistill.profile_file.table import CHUNK_BYTES
 from recbole_llmdistill.profiles.encoders.choice import EncoderOptions, build_encoder
@@ -81,33 +82,31 @@ def encode_profiles(
     order = np.argsort([-len(text) for text in profiles.texts], kind="stable")
     identity = json.dumps([settings, profiles.digest()], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
-    try:
+    with lock_output(folder):
         partial = PartialEmbeddings(folder / f".{dataset}.encode-{digest}", len(order), encoder.batch_size)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    resumed = partial.texts_done
-    missing = partial.missing()
-    if missing:
-        batches = ((batch, [profiles.texts[index] for index in order[partial.rows(batch)]]) for batch in missing)
-        if ray_address is not None:
-            from recbole_llmdistill.profiles.encoders.on_ray import encode_on_ray
+        resumed = partial.texts_done
+        missing = partial.missing()
+        if missing:
+            batches = ((batch, [profiles.texts[index] for index in order[partial.rows(batch)]]) for batch in missing)
+            if ray_address is not None:
+                from recbole_llmdistill.profiles.encoders.on_ray import encode_on_ray
 
-            encoded = encode_on_ray(options, batches, ray_address)
-        else:
-            encoder.fit(profiles.texts)
-            encoded = _encode_batches(encoder, batches)
-        with tqdm(total=len(order), initial=resumed, unit="text", desc="encode", disable=not show_progress) as bar:
-            for batch, vectors in encoded:
-                _check_finite(vectors, order[partial.rows(batch)], profiles, options.encoder)
-                partial.add(batch, vectors)
-                bar.update(len(vectors.vectors))
-    shape = (*profiles.text_of.shape, partial.dimensions)
-    files = write_vectors(
-        folder, dataset, profiles.user_tokens, shape, _rows(partial, profiles, order), profiles.text_of >= 0, text
-    )
-    record = settings | {"texts": len(order), "long_texts": partial.long_texts, "views": list(profiles.views)}
-    has_manifest = carry_manifest(profiles.path.parent, folder, dataset, encoder=record)
-    partial.remove()
+                encoded = encode_on_ray(options, batches, ray_address)
+            else:
+                encoder.fit(profiles.texts)
+                encoded = _encode_batches(encoder, batches)
+            with tqdm(total=len(order), initial=resumed, unit="text", desc="encode", disable=not show_progress) as bar:
+                for batch, vectors in encoded:
+                    _check_finite(vectors, order[partial.rows(batch)], profiles, options.encoder)
+                    partial.add(batch, vectors)
+                    bar.update(len(vectors.vectors))
+        shape = (*profiles.text_of.shape, partial.dimensions)
+        files = write_vectors(
+            folder, dataset, profiles.user_tokens, shape, _rows(partial, profiles, order), profiles.text_of >= 0, text
+        )
+        record = settings | {"texts": len(order), "long_texts": partial.long_texts, "views": list(profiles.views)}
+        has_manifest = carry_manifest(profiles.path.parent, folder, dataset, encoder=record)
+        partial.remove()
     table = read_profile_file(files[0])
     problem = examine(table.vectors, table.present).problem
     return EncodingSummary(files, shape, len(order), resumed, partial.long_texts, settings, has_manifest, problem)

@@ -8,7 +8,7 @@ from typing import Any
 
 from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.folder_lock import FolderLock
+from recbole_llmdistill.folder_lock import FolderLock, lock_output
 from recbole_llmdistill.journal import json_line, read_journal
 from recbole_llmdistill.profiles.answer_text import without_thought
 from recbole_llmdistill.profiles.ledger import FAILURES, PROFILES
@@ -51,10 +51,10 @@ def merge_shards(folders: list[Path], out: Path, report: Callable[[int], None] =
     _check_complete(folders, manifests)
     for manifest in manifests[1:]:
         check_same(folders[0], {**manifests[0], "shard": None}, {**manifest, "shard": None})
-    out.mkdir(parents=True, exist_ok=True)
+    manifest = {key: value for key, value in manifests[0].items() if key not in ("created", "versions")}
     seen: set[str] = set()
     thoughts = 0
-    with ExitStack() as locks:
+    with lock_output(out), ExitStack() as locks:
         for folder in folders:
             locks.enter_context(_locked(folder))
         with _written_atomically(out / PROFILES) as profiles:
@@ -66,17 +66,23 @@ def merge_shards(folders: list[Path], out: Path, report: Callable[[int], None] =
                     thoughts += _has_thought(record)
                     profiles(record)
                     report(1)
-        failed: dict[str, dict[str, Any]] = {}
-        for folder in folders:
-            for record in read_journal(folder / FAILURES):
-                if record["user_id"] not in seen:
-                    failed[record["user_id"]] = record
-        with _written_atomically(out / FAILURES) as failures:
-            for record in failed.values():
-                failures(record)
-    manifest = {key: value for key, value in manifests[0].items() if key not in ("created", "versions")}
-    write_manifest(out, {**manifest, "shard": None})
+            failed = _failures(folders, seen)
+            with _written_atomically(out / FAILURES) as failures:
+                for record in failed.values():
+                    failures(record)
+            # The profiles come last: their being there says that all is.
+            write_manifest(out, {**manifest, "shard": None})
     return Merged(len(seen), len(failed), manifests[0].get("users", len(seen)), thoughts)
+
+
+def _failures(folders: list[Path], profiled: set[str]) -> dict[str, dict[str, Any]]:
+    """The last failure of each user who has no profile."""
+    failed: dict[str, dict[str, Any]] = {}
+    for folder in folders:
+        for record in read_journal(folder / FAILURES):
+            if record["user_id"] not in profiled:
+                failed[record["user_id"]] = record
+    return failed
 
 
 def _has_thought(record: dict[str, Any]) -> bool:

@@ -28,9 +28,12 @@ class PartialEmbeddings:
         self.folder, self.texts, self.batch_size = folder, texts, batch_size
         self.dimensions: int | None = None
         self.long_texts_of: dict[int, int] = {}
-        folder.mkdir(parents=True, exist_ok=True)
         self._log, self._vectors = folder / "batches.jsonl", folder / "vectors.f32"
-        self._read_log()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._read_log()
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
     def _read_log(self) -> None:
         """Take over the batches whose vectors are what was written; the log keeps no others."""
@@ -41,6 +44,8 @@ class PartialEmbeddings:
                 temporary.write_bytes(b"".join(kept))
 
     def _take_over(self, line: bytes) -> bool:
+        if not line.endswith(b"\n"):
+            return False
         try:
             record = json.loads(line)
             batch, dimensions, long_texts = (int(record[key]) for key in ("batch", "dimensions", "long_texts"))
@@ -83,24 +88,30 @@ class PartialEmbeddings:
         """Keep a batch.
 
         Raises:
-            InputError: its vectors have another size than those before.
+            InputError: its vectors have another size than those before, or they cannot be written.
         """
         dimensions = encoded.vectors.shape[1]
         if self.dimensions not in (None, dimensions):
             raise InputError(f"the encoder gave vectors of {self.dimensions} values before and of {dimensions} now")
         self.dimensions = dimensions
         vectors = np.ascontiguousarray(encoded.vectors, dtype="<f4")
-        with open(self._vectors, "r+b" if self._vectors.exists() else "w+b") as file:
-            file.seek(self.rows(batch).start * dimensions * 4)
-            file.write(vectors)
         record = {
             "batch": batch,
             "dimensions": dimensions,
             "long_texts": encoded.long_texts,
             "crc32": zlib.crc32(vectors),
         }
-        with open(self._log, "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        try:
+            with open(self._vectors, "r+b" if self._vectors.exists() else "w+b") as file:
+                file.seek(self.rows(batch).start * dimensions * 4)
+                file.write(vectors)
+            with open(self._log, "a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise InputError(
+                f"{self.folder}: cannot be written ({error.strerror or error}); make room and start the same command "
+                "again, which goes on from there"
+            ) from error
         self.long_texts_of[batch] = encoded.long_texts
 
     def vectors(self) -> np.ndarray:

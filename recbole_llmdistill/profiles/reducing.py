@@ -1,6 +1,5 @@
 """``llmdistill reduce``: from a file of vectors to one of shorter vectors, in bounded memory."""
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.folder_lock import lock_output
 from recbole_llmdistill.profile_file import ProfileTable, examine
 from recbole_llmdistill.profile_file.table import CHUNK_BYTES
 from recbole_llmdistill.profiles.manifest import carry_manifest, check_output_folder
@@ -17,6 +17,7 @@ from recbole_llmdistill.profiles.reducers.choice import ReducerOptions, build_re
 from recbole_llmdistill.profiles.reducers.protocol import Reducer
 from recbole_llmdistill.profiles.sampling import sample_rows
 from recbole_llmdistill.profiles.vector_output import write_vectors
+from recbole_llmdistill.scratch_folder import scratch_folder
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,9 @@ def reduce_vectors(
         raise InputError(f"{table.path}: {content.problem}; reducing them would keep nothing")
     reducer = build_reducer(options)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{dataset}.reduce-", dir=folder) as scratch:
+        with lock_output(folder), scratch_folder(f".{dataset}.reduce-", folder) as scratch:
             full = _Present(table)
-            reduced = _reduce(full, reducer, options, Path(scratch), show_progress)
+            reduced = _reduce(full, reducer, options, scratch, show_progress)
             mean, scale = _mean_and_scale(reduced) if options.standardize else (np.float32(0), np.float32(1))
             shape = (*table.present.shape, reduced.shape[1])
             files = write_vectors(
@@ -85,12 +85,12 @@ def reduce_vectors(
                 table.present,
                 text,
             )
+            settings = options.settings(reducer)
+            has_manifest = carry_manifest(table.path.parent, folder, dataset, reducer=settings)
             rows = sample_rows(len(full), SAMPLE)
             quality = measure_quality(full[rows], reduced[rows])
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    settings = options.settings(reducer)
-    has_manifest = carry_manifest(table.path.parent, folder, dataset, reducer=settings)
     return ReductionSummary(files, shape, quality, reducer.explained_variance, has_manifest, content.problem)
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import signal
 from collections.abc import Callable
+from typing import Any
 
+from recbole_llmdistill import ending_signals
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.backends.protocol import RequestFailed
 
@@ -50,7 +52,7 @@ class Stop:
             raise self._reason
 
     def on_signals(self, workers: list[asyncio.Task]) -> "_SignalHandlers":
-        """Context in which Ctrl-C or SIGTERM ends the run gently, and a second one cancels ``workers``."""
+        """Context in which Ctrl-C, SIGTERM or SIGHUP ends the run gently, and a second one cancels ``workers``."""
 
         def interrupt() -> None:
             if self.requested:
@@ -62,21 +64,32 @@ class Stop:
 
 
 class _SignalHandlers:
-    """While it is entered, Ctrl-C and SIGTERM call ``handler``; outside the main thread signals stay as they are."""
+    """While it is entered, Ctrl-C, SIGTERM and SIGHUP call ``handler``.
+
+    Outside the main thread signals stay as they are.
+    """
 
     def __init__(self, handler: Callable[[], None]) -> None:
         self._handler = handler
-        self._set: list[int] = []
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            before = signal.getsignal(number)
+            if before is signal.SIG_IGN:  # as nohup wants it
+                continue
             try:
-                loop.add_signal_handler(number, self._handler)
+                loop.add_signal_handler(number, self._handle, number)
             except (ValueError, RuntimeError, NotImplementedError):
                 continue
-            self._set.append(number)
+            self._before[number] = before
 
     def __exit__(self, *exception) -> None:
-        for number in self._set:
+        for number, before in self._before.items():
             asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, before)
+
+    def _handle(self, number: int) -> None:
+        ending_signals.note(number)
+        self._handler()

@@ -14,6 +14,7 @@ from recbole.config import Config
 
 from recbole_llmdistill.atomic_write import write_text_atomically, written_atomically
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.folder_lock import lock_output
 from recbole_llmdistill.ray_cluster import RayCluster, ray_cluster
 from recbole_llmdistill.search.folder import SearchFolder
 from recbole_llmdistill.search.options import SearchOptions
@@ -109,35 +110,36 @@ def run_search(search: Search) -> dict[str, Any]:
         )
     check_searcher(options.searcher, search.space)
     data = SharedData.build(search.config)
-    folder = SearchFolder(options.out)
-    folder.open(search.identity(data), options.resume)
-    if (best := folder.read_best()) and best["trials"] >= options.trials:
-        print(f"{folder.best_result}: this search has ended; there is nothing left to do")
-        return best
-    go_on = "the same command with --resume goes on from there"
-    with ray_cluster(options.address or "local", "--address", "tune", "no trial has reported", go_on) as cluster:
-        share = share_of(cluster.resources(), options.cpus_per_trial, options.gpus_per_trial, options.concurrency)
-        setup = TrialSetup(
-            search.settings,
-            search.space,
-            needs_real_domains(options.searcher),
-            threads=max(1, int(share.cpus)),
-            folder=os.getcwd(),
-            histories=folder.journal.read(),
-        )
-        _announce(search, share, setup)
-        shared = ray.put(data)
-        del data
-        trials = run_trials(search, setup, shared, share, folder, cluster)
-        winner = best_trial(trials, search.config["valid_metric_bigger"])
-        if winner is None:
-            raise InputError(_no_winner(trials, folder))
-        print(
-            f"best: trial {winner.number}, {search.metric} {winner.last[BEST]:.4f}; it is trained again and tested",
-            flush=True,
-        )
-        result = retrain(winner.values, setup, shared, share, cluster)
-    return _write_results(search, folder, trials, winner, result)
+    with lock_output(options.out):
+        folder = SearchFolder(options.out)
+        folder.open(search.identity(data), options.resume)
+        if (best := folder.read_best()) and best["trials"] >= options.trials:
+            print(f"{folder.best_result}: this search has ended; there is nothing left to do")
+            return best
+        go_on = "the same command with --resume goes on from there"
+        with ray_cluster(options.address or "local", "--address", "tune", "no trial has reported", go_on) as cluster:
+            share = share_of(cluster.resources(), options.cpus_per_trial, options.gpus_per_trial, options.concurrency)
+            setup = TrialSetup(
+                search.settings,
+                search.space,
+                needs_real_domains(options.searcher),
+                threads=max(1, int(share.cpus)),
+                folder=os.getcwd(),
+                histories=folder.journal.read(),
+            )
+            _announce(search, share, setup)
+            shared = ray.put(data)
+            del data
+            trials = run_trials(search, setup, shared, share, folder, cluster)
+            winner = best_trial(trials, search.config["valid_metric_bigger"])
+            if winner is None:
+                raise InputError(_no_winner(trials, folder))
+            print(
+                f"best: trial {winner.number}, {search.metric} {winner.last[BEST]:.4f}; it is trained again and tested",
+                flush=True,
+            )
+            result = retrain(winner.values, setup, shared, share, cluster)
+        return _write_results(search, folder, trials, winner, result)
 
 
 def run_trials(

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -22,6 +23,7 @@ from recbole.config import Config
 from recbole.trainer import trainer as recbole_trainer
 from recbole.utils import get_model, get_trainer, init_seed
 
+from recbole_llmdistill.scratch_folder import scratch_folder
 from recbole_llmdistill.search.records import History, values_key
 from recbole_llmdistill.search.settings_yaml import config_of
 from recbole_llmdistill.search.shared_data import SharedData
@@ -112,8 +114,9 @@ def run_trial(drawn: dict[str, Any], setup: TrialSetup, data: SharedData | ray.O
     try:
         if isinstance(data, ray.ObjectRef):
             data = ray.get(data)
-        with tempfile.TemporaryDirectory() as scratch:  # RecBole's trainer makes its checkpoint folder in any case
-            config = setup.config(values, checkpoint_dir=scratch)
+        # RecBole's trainer makes its checkpoint folder in any case.
+        with scratch_folder("llmdistill-trial-", Path(tempfile.gettempdir())) as scratch:
+            config = setup.config(values, checkpoint_dir=str(scratch))
             trainer, train_data, valid_data, _ = prepare(config, data, setup.threads)
             reporter.fit(trainer, train_data, valid_data)
     except Exception as error:  # of any model of RecBole's zoo

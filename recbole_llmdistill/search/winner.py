@@ -7,6 +7,7 @@ from typing import Any
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.ray_cluster import RayCluster
+from recbole_llmdistill.scratch_folder import scratch_folder
 from recbole_llmdistill.search.share import Share
 from recbole_llmdistill.search.shared_data import SharedData
 from recbole_llmdistill.search.trial import TrialFailed, TrialSetup, one_line, prepare
@@ -61,7 +62,7 @@ def _retrain(values: dict[str, Any], setup: TrialSetup, data: SharedData) -> Win
     try:
         config = setup.config(values)
         trainer, train_data, valid_data, test_data = prepare(config, data, setup.threads)
-        with tempfile.TemporaryDirectory() as scratch:
+        with scratch_folder("llmdistill-trial-", Path(tempfile.gettempdir())) as scratch:
             name = Path(trainer.saved_model_file).name
             trainer.saved_model_file = str(Path(scratch, name))
             score, valid_result = trainer.fit(train_data, valid_data, verbose=False, saved=True)

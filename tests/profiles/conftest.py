@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tiny_sentence_encoder import build_sentence_encoder
 
 from recbole_llmdistill.resources import properties
 
@@ -52,48 +53,8 @@ def write_profiles(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def sentence_encoder(tmp_path_factory, shipped_texts) -> Path:
-    """Folder of a two-layer BERT of 16 dimensions that reads 40 tokens, its vocabulary made of the shipped texts."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.train_from_iterator(
-        shipped_texts.values(), trainers.WordPieceTrainer(vocab_size=2000, special_tokens=special)
-    )
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    folder = tmp_path_factory.mktemp("encoder")
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=40,
-        initializer_range=0.5,
-    )
-    BertModel(config).save_pretrained(folder / "transformer")
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        model_max_length=40,
-    )
-    fast.save_pretrained(folder / "transformer")
-    transformer = Transformer(str(folder / "transformer"))
-    model = SentenceTransformer(modules=[transformer, Pooling(16), Normalize()], device="cpu")
-    model.save(str(folder / "tiny"))
-    return folder / "tiny"
+    """Folder of a small real sentence encoder, its vocabulary made of the shipped texts."""
+    return build_sentence_encoder(tmp_path_factory.mktemp("encoder"), shipped_texts.values())
 
 
 class EmbeddingsServer:

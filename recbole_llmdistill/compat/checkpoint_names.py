@@ -1,0 +1,81 @@
+"""Checkpoints of runs that start in the same second have different names.
+
+Answered line: ``Trainer.__init__`` names the checkpoint after the second of its start (trainer.py 132), so that of two
+runs that a script starts at once in one folder the later one to save wins, and either may test the other's weights.
+"""
+
+import fcntl
+import os
+import re
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from recbole.config import Config
+from recbole.trainer import Trainer
+
+from recbole_llmdistill.compat.extend import extend
+
+_CLAIM = re.compile(r"\..*\.claim")
+
+
+def claim(checkpoint: Path, owner: Any) -> bool:
+    """Take a checkpoint's name for as long as ``owner`` and this process live.
+
+    Args:
+        checkpoint: the file, which need not exist; its folder does.
+        owner: an object, a trainer.
+
+    Returns:
+        Whether nobody else has it.
+    """
+    path = checkpoint.with_name(f".{checkpoint.stem}.claim")
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return False
+    except OSError:  # a file system without locks: as RecBole does
+        os.close(file)
+        return True
+    if not path.exists() or path.stat().st_ino != os.fstat(file).st_ino:  # its last owner has just let go of it
+        os.close(file)
+        return claim(checkpoint, owner)
+    weakref.finalize(owner, _release, file, path, os.getpid())
+    return True
+
+
+def _release(file: int, path: Path, process: int) -> None:
+    if os.getpid() == process:  # a forked process has its copies
+        path.unlink(missing_ok=True)
+        os.close(file)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove the claims of killed processes."""
+    for name in os.listdir(folder):
+        if _CLAIM.fullmatch(name):
+            with suppress(OSError), open(folder / name) as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                (folder / name).unlink()
+
+
+def _init_trainer(self: Trainer, original: Callable, config: Config, model) -> None:
+    original(self, config, model)
+    if config["local_rank"] != 0:
+        return
+    named = free = Path(self.saved_model_file)
+    _remove_stale(named.parent)
+    number = 1
+    while free.exists() or free.with_suffix(".resume").exists() or not claim(free, self):
+        number += 1
+        free = named.with_stem(f"{named.stem}-{number}")
+    self.saved_model_file = os.fspath(free)
+
+
+def install() -> None:
+    """Extend RecBole's trainers."""
+    extend(Trainer, "__init__", _init_trainer)
