@@ -169,7 +169,16 @@ def conversion(rows: int = 1_000_000) -> Attack:
 
 def tuning() -> Attack:
     """A search; ``--resume`` continues what has a journal."""
-    start = [*LLMDISTILL, "tune", "--model=SASRecDistill", *TINY, "--trials=4", "--epochs=8", "--out=found"]
+    start = [
+        *LLMDISTILL,
+        "tune",
+        "--model=SASRecDistill",
+        *TINY,
+        "--trials=4",
+        "--epochs=8",
+        "--concurrency=1",
+        "--out=found",
+    ]
 
     def result(folder: Path) -> Any:
         best = json.loads((folder / "found" / "best.json").read_text(encoding="utf-8"))

@@ -7,7 +7,10 @@
     >>> result = run_recbole(model="SASRecDistill", dataset="ml-100k")
 """
 
+import os
+import sys
 import warnings
+from pathlib import Path
 
 from recbole_llmdistill.resources import checkout
 
@@ -29,6 +32,11 @@ except (
     # Not raised, so that `llmdistill doctor` can start and say what is wrong.
     import_error: Exception | None = error
     warnings.warn(f"no model is registered: {error}; `llmdistill doctor` checks the installation", stacklevel=2)
+except KeyboardInterrupt:  # these imports take seconds, and a command's own answer to Ctrl-C is not there yet
+    if Path(sys.argv[0]).name not in ("llmdistill", "run_recbole", "run_hyper"):
+        raise
+    print("interrupted", file=sys.stderr, flush=True)
+    os._exit(130)
 else:
     import_error = None
     registry.register()
