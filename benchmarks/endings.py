@@ -134,15 +134,19 @@ class Ended:
 
 
 def signalled(*numbers: int) -> Callable[[Attack, Path], Ended]:
-    """An attack by signals, each half a second after the one before."""
+    """An attack by signals, each a moment after the one before."""
 
     def attack(command: Attack, folder: Path) -> Ended:
+        if (
+            signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        ):  # as of a shell's background; the command would inherit it
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         process = started(command.start, folder)
         wait_until_begun(command, process, folder)
         for number in numbers:
             process.send_signal(number)
-            time.sleep(0.5)
-        return Ended([process.wait(_SECONDS)], {0, 128 + numbers[0]})  # 0: it had just ended
+            time.sleep(0.3)
+        return Ended([process.wait(_SECONDS)], {128 + numbers[0]})
 
     return attack
 

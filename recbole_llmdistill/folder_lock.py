@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from recbole_llmdistill.errors import InputError
@@ -21,15 +22,27 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        self._path = folder / LOCK
+        while not self._take():
+            pass
+
+    def _take(self) -> bool:
+        """Lock the file; False where whoever had it has just removed it."""
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._path.exists() and self._path.stat().st_ino == os.fstat(self._file).st_ino:
+                return True
         except OSError:
             os.close(self._file)
             raise
+        os.close(self._file)
+        return False
 
     def release(self) -> None:
         """Let others in."""
+        with suppress(OSError):  # the folder may have become read-only, or be gone
+            self._path.unlink()
         os.close(self._file)
 
     def __enter__(self) -> "FolderLock":
