@@ -4,6 +4,7 @@ All are raised as ``KeyboardInterrupt`` in the main thread, which libraries know
 on nothing else), so that what was begun is cleared up. A second one ends the process at once.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -32,7 +33,15 @@ def tell() -> int:
     number = _received[0] if _received else signal.SIGINT
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(_WORDS[number], file=sys.stderr, flush=True)
+    atexit.register(_end_on_signals, 128 + number)
     return 128 + number
+
+
+def _end_on_signals(status: int) -> None:
+    """From now on a further signal is no news: it cannot interrupt the interpreter's clearing up with a traceback."""
+    for number in _WORDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: os._exit(status))
 
 
 class EndingSignals:
