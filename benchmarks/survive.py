@@ -237,11 +237,14 @@ def log_of(folder: Path) -> str:
 
 
 def started(command: list[str], folder: Path, **options: Any) -> subprocess.Popen:
-    """A command in a folder, its output appended to ``log.txt``; its processes are a group of their own."""
+    """A command in a folder, its output appended to ``log.txt`` there; its processes are a group of their own."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with open(folder / "log.txt", "a") as log:
-        streams = {"stdout": log, "stderr": log, "stdin": subprocess.DEVNULL, **options}
-        return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **streams)
+    with contextlib.ExitStack() as stack:
+        if "stdout" not in options:
+            options["stdout"] = options["stderr"] = stack.enter_context(open(folder / "log.txt", "a"))
+        return subprocess.Popen(
+            command, cwd=folder, env=environment, start_new_session=True, stdin=subprocess.DEVNULL, **options
+        )
 
 
 def run(command: list[str], folder: Path) -> int:
