@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from recbole_llmdistill.child_processes import end_children
@@ -31,8 +32,10 @@ _UNANSWERED = 2  # such questions in a row after which it is given up
 _PROBE_SECONDS = 2
 _LOST_PROBES = 2  # probes in a row that fail before the cluster counts as lost
 _VISIBLE_GPUS = os.environ.get("CUDA_VISIBLE_DEVICES")  # RecBole's config overwrites it with its gpu_id, later
+_MOST_LOSSES = 3  # reports of lost processes without progress in between, after which the command is given up
 _CLIENT_PORT = 10001  # of ray://HOST, as Ray documents it
 _BAD_INPUT = 2
+_MEMORY = "Ray ended its process because memory ran short"
 
 # Ray's own files, output and signal handling are not ours: our journals are the record, our lines the output.
 _ENVIRONMENT = {
@@ -66,11 +69,21 @@ class RayCluster:
         self._connected = False
         self._left = threading.Event()
         self._heard = time.monotonic()
+        self._losses: list[str] = []
         self._thread = threading.Thread(target=self._watch, name="ray-watch", daemon=True)
 
     def heard(self) -> None:
         """There is progress; a minute of silence begins anew."""
         self._heard = time.monotonic()
+        self._losses.clear()
+
+    def reported(self, message: dict[str, Any], *_args: Any, **_options: Any) -> None:
+        """Ray has a message for its user, many lines on each process that it loses; kept is which kind of loss.
+
+        Stands in for ``print_to_stdstream`` of Ray's worker, for which Ray has no switch.
+        """
+        if reason := reason_of_loss(" ".join(map(str, message.get("lines", [])))):
+            self._losses.append(reason)
 
     def resources(self) -> list[dict[str, float]]:
         """``CPU``, ``GPU`` and so on of each machine that is alive."""
@@ -111,6 +124,8 @@ class RayCluster:
             failed = failed + 1 if lost else 0
             if failed == _LOST_PROBES:
                 self._give_up(f"Ray's {lost[0]} has ended, and the cluster with it")
+            if len(losses := self._losses[:]) >= _MOST_LOSSES:
+                self._give_up(f"{self.waiting}, and {len(losses)} times a process was lost: {losses[-1]}")
             since = max(self._heard, spoken)
             if time.monotonic() - since < SILENCE_SECONDS:
                 continue
@@ -123,7 +138,8 @@ class RayCluster:
             unanswered = unanswered + 1 if says is None else 0
             if unanswered == _UNANSWERED:
                 self._give_up(f"Ray has not answered {silence}")
-            _say(f"{self.waiting} {silence}; " + (f"Ray says: {says}" if says else "Ray does not answer"))
+            says = f"Ray says: {', '.join([says, *self._losses[-1:]])}" if says else "Ray does not answer"
+            _say(f"{self.waiting} {silence}; {says}")
 
     def _give_up(self, reason: str) -> None:
         """End the process: the main thread waits in Ray's C++ part, where no exception reaches it."""
@@ -166,8 +182,7 @@ def ray_cluster(address: str, flag: str, extra: str, waiting: str, go_on: str) -
         if started:
             _start(address, flag)
         cluster.connected(address)
-        # Ray writes a long text on each process that it loses; whoever waits for it is told in one line.
-        with mock.patch("ray._private.worker.print_to_stdstream"):
+        with mock.patch("ray._private.worker.print_to_stdstream", cluster.reported):
             yield cluster
     finally:
         cluster.close()
@@ -193,10 +208,10 @@ def check_ray(what: str, extra: str) -> None:
 def reason_of_loss(text: str) -> str | None:
     """Why a process ended, from what Ray writes of it; None if it ended by an error of its own."""
     for words, reason in (
-        (("running low on memory", "OutOfMemoryError"), "Ray ended its process because memory ran short"),
+        (("running low on memory", "memory pressure", "OutOfMemoryError"), _MEMORY),
         (("ObjectStoreFullError", "OutOfDiskError"), "Ray's object store or its disk is full"),
         (("node has crashed", "node died", "NodeDiedError", "node was terminated"), "its machine is gone"),
-        (("worker process has died", "died unexpectedly", "WorkerCrashedError"), "its process was killed"),
+        (("process has died", "died unexpectedly", "worker died", "WorkerCrashedError"), "its process was killed"),
     ):
         if any(word in text for word in words):
             return reason
@@ -210,8 +225,16 @@ def _start(address: str, flag: str) -> None:
     if _VISIBLE_GPUS is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = _VISIBLE_GPUS
     handler = signal.getsignal(signal.SIGTERM)
+    options = {"address": address, "include_dashboard": False, "log_to_driver": False, "logging_level": "CRITICAL"}
     try:
-        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="CRITICAL")
+        try:
+            ray.init(**options)
+        except Exception as error:
+            if "timed out during startup" not in str(error):
+                raise
+            _say("Ray has not started within its 30 s, which a busy machine may need; it is started once more")
+            ray.shutdown()
+            ray.init(**options)
     except Exception as error:  # Ray raises its own, gRPC's, the operating system's and plain ones here
         raise InputError(_explain(address, flag, error)) from error
     finally:

@@ -8,13 +8,15 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.ray_cluster import RayCluster
 
 _MOST_BLOCKS = 10_000
-_RESTARTS = 3  # of an actor whose process was killed, and tries of the rows that it had
 
 
 def map_by_actors(
     cluster: RayCluster, actor: type, arguments: list[Any], rows: list[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
     """Let actors answer rows, and yield what they answer as it comes: a model each, on a GPU each where there is any.
+
+    Ray Data starts an actor anew whose process was killed, and gives it its rows again; what kills it again and again
+    is told, and in the end given up, by the cluster's watch.
 
     Args:
         cluster: that is connected.
@@ -38,8 +40,6 @@ def map_by_actors(
         compute=ray.data.ActorPoolStrategy(size=min(len(rows), gpus or len(machines))),
         fn_constructor_args=arguments,
         num_gpus=1 if gpus else None,
-        max_restarts=_RESTARTS,
-        max_task_retries=_RESTARTS,
     )
     try:
         for row in results.iter_rows():
