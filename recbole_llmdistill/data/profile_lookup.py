@@ -33,6 +33,6 @@ def find_profile_file(config) -> Path:
             return found
     raise InputError(
         f"no profiles for dataset {name!r}: looked for {name}{TEXT_SUFFIX} and {name}{BINARY_SUFFIX} in "
-        f"{folders[0].resolve()}; put a file there (one vector a user, see 'Your own profiles' in the README), "
+        f"{folders[0].resolve()}; put a file there (one vector a user, see Files in docs/encode.md), "
         "set profile_path, or train without profiles by distill_alpha=0"
     )
