@@ -11,6 +11,7 @@ elsewhere.
 import argparse
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -274,7 +275,7 @@ def meet(command: Attack, source: Path, name: str) -> dict[str, Any]:
     outcome = _outcomes.get(command.name) or outcome_of(command, folder, _results[command.name])
     files = left_files(folder)
     shutil.rmtree(folder)
-    lines = [line for line in said.splitlines() if line.startswith(("error: ", "interrupted", "ended by "))]
+    lines = re.findall(r"error: .*|interrupted|ended by SIG\w+", said)  # of two at once, one may write behind a bar
     return {
         "attack": name,
         "command": command.name,

@@ -33,15 +33,17 @@ def tell() -> int:
     number = _received[0] if _received else signal.SIGINT
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(_WORDS[number], file=sys.stderr, flush=True)
-    atexit.register(_end_on_signals, 128 + number)
+    atexit.register(_ignore_signals)
     return 128 + number
 
 
-def _end_on_signals(status: int) -> None:
-    """From now on a further signal is no news: it cannot interrupt the interpreter's clearing up with a traceback."""
+def _ignore_signals() -> None:
+    """The process ends: a further signal would only put its own end in the place of the status.
+
+    It is ignored rather than handled, because the interpreter takes handlers away before the last of its clearing up.
+    """
     for number in _WORDS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: os._exit(status))
+        signal.signal(number, signal.SIG_IGN)
 
 
 class EndingSignals:
