@@ -55,6 +55,29 @@ def test_ray_tune_runs_recboles_objective_function(tiny, tmp_path) -> None:
     assert all(0 <= score <= 1 for score in scores)
 
 
+@pytest.mark.slow
+def test_recboles_hyper_tuning_runs_its_objective_function_without_ray(tiny, tmp_path) -> None:
+    from recbole.quick_start import objective_function
+    from recbole.trainer import HyperTuning
+    from tiny_dataset import SMALL
+
+    settings = {"model": "SASRecDistill", "dataset": "tiny", "data_path": str(tiny.parent), **SMALL, "epochs": 1}
+    (tmp_path / "fixed.yaml").write_text(json.dumps(settings))
+    (tmp_path / "space.hyper").write_text("learning_rate loguniform -6,-4\n")
+    tuning = HyperTuning(
+        objective_function,
+        algo="random",
+        max_evals=2,
+        params_file="space.hyper",
+        fixed_config_file_list=["fixed.yaml"],
+        display_file="page.html",
+    )
+    tuning.run()
+    assert len(tuning.score_list) == 2
+    assert tuning.best_score == max(tuning.score_list)
+    assert (tmp_path / "page.html").is_file()
+
+
 def run_command(tiny: Path, checkpoints: str, *more: str) -> list[str]:
     return [
         *(sys.executable, "-m", "recbole_llmdistill.cli.run_recbole"),
