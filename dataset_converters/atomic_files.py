@@ -37,7 +37,7 @@ def new_dataset_folder(out: Path) -> Iterator[Path]:
 
 def _describe(error: OSError, out: Path) -> InputError:
     text = str(error)
-    if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+    if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and out.exists():
         return InputError(f"{out} was written by another process meanwhile; remove it or choose another --out")
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "os error 28" in text or "os error 27" in text
     if full:

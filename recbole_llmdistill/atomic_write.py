@@ -35,7 +35,8 @@ def written_atomically(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             os.close(lock)
     except OSError as error:
-        if error.filename is None or _TEMPORARY.fullmatch(os.path.basename(os.fsdecode(error.filename))):
+        name = error.filename
+        if error.errno is not None and (name is None or _TEMPORARY.fullmatch(os.path.basename(os.fsdecode(name)))):
             error.filename, error.filename2 = os.fspath(path), None
         raise
 

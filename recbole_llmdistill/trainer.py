@@ -10,7 +10,7 @@ import torch
 from recbole.data.dataloader import TrainDataLoader
 from recbole.trainer import Trainer
 
-from recbole_llmdistill.compat.checkpoint_names import claim
+from recbole_llmdistill.compat.checkpoint_names import claim_again
 from recbole_llmdistill.compat.checkpoints import first_line, read_checkpoint, weights_of, write_checkpoint
 from recbole_llmdistill.compat.parallel_training import data_parallel
 from recbole_llmdistill.compat.token_tables import KEY, rows_by_token
@@ -222,7 +222,7 @@ class DistillationTrainer(Trainer):
         check_same_data(state, self._interactions, self.model.token_tables, file)
         # Beside the state, whatever the file says: that is where this run wrote it, and where the user points to.
         self.saved_model_file = os.fspath(Path(file).with_suffix(".pth"))
-        if self.config["local_rank"] == 0 and not claim(Path(self.saved_model_file), self):
+        if self.config["local_rank"] == 0 and not claim_again(Path(self.saved_model_file), self):
             raise InputError(f"distill_resume: another process trains this run at this moment ({file}); wait for it")
         if state["best_valid_result"] and self._saved and not Path(self.saved_model_file).is_file():
             raise InputError(

@@ -1,7 +1,8 @@
 """Shared by all tests: an empty working folder, and a data set small enough to train on in a second."""
 
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,14 @@ def in_an_empty_folder(tmp_path, monkeypatch) -> None:
     """RecBole writes log/ and saved/ into the working folder, and reads the command line of any process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["pytest"])
+
+
+@pytest.fixture(autouse=True)
+def level_of_logging() -> Iterator[None]:
+    """RecBole and our commands set the level of their process, which is that of the tests after them here."""
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
 
 
 @pytest.fixture(autouse=True)

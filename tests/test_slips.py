@@ -1,6 +1,5 @@
 """A user's slips, by command: one line that says what is wrong, where, and what to do; status 2; no traceback."""
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -52,14 +51,6 @@ class Outcome(NamedTuple):
     status: int
     output: str
     error: str
-
-
-@pytest.fixture(autouse=True)
-def level_of_logging():
-    """Commands silence the root logger of their process, which is that of the tests after them here."""
-    level = logging.getLogger().level
-    yield
-    logging.getLogger().setLevel(level)
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from recbole.trainer import Trainer
 from recbole_llmdistill.compat.extend import extend
 
 _CLAIM = re.compile(r"\..*\.claim")
+_release_of: dict[str, weakref.finalize] = {}
+"""What lets go of each name that this process has taken."""
 
 
 def claim(checkpoint: Path, owner: Any) -> bool:
@@ -31,7 +33,7 @@ def claim(checkpoint: Path, owner: Any) -> bool:
     Returns:
         Whether nobody else has it.
     """
-    path = checkpoint.with_name(f".{checkpoint.stem}.claim")
+    path = Path(os.path.abspath(checkpoint)).with_name(f".{checkpoint.stem}.claim")
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,7 +46,22 @@ def claim(checkpoint: Path, owner: Any) -> bool:
     if not path.exists() or path.stat().st_ino != os.fstat(file).st_ino:  # its last owner has just let go of it
         os.close(file)
         return claim(checkpoint, owner)
-    weakref.finalize(owner, _release, file, path, os.getpid())
+    _release_of[os.fspath(path)] = weakref.finalize(owner, _release, file, path, os.getpid())
+    return True
+
+
+def claim_again(checkpoint: Path, owner: Any) -> bool:
+    """As :func:`claim`, for a run that goes on: in this process, as in a notebook, its first trainer may still exist.
+
+    The name passes from that trainer to ``owner``.
+    """
+    path = Path(os.path.abspath(checkpoint)).with_name(f".{checkpoint.stem}.claim")
+    before = _release_of.get(os.fspath(path))
+    held = before.detach() if before is not None else None
+    if held is None:
+        return claim(checkpoint, owner)
+    _, release, arguments, _ = held
+    _release_of[os.fspath(path)] = weakref.finalize(owner, release, *arguments)
     return True
 
 
