@@ -21,6 +21,7 @@ from recbole_llmdistill.profiles.reducers.choice import ReducerOptions, build_re
 )
 def test_a_missing_package_names_its_extra(monkeypatch, package: str, extra: str, build) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "recbole_llmdistill.profiles.backends.http_client", raising=False)
     with pytest.raises(InputError, match=rf"pip install 'recbole-llmdistill\[{extra}\]'") as caught:
         build()
     assert "\n" not in str(caught.value)
