@@ -8,6 +8,7 @@ from importlib import metadata
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 import recbole_llmdistill
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
@@ -103,7 +104,7 @@ def check_packages() -> Iterator[Finding]:
             continue
         if not allowed.contains(found, prereleases=True):
             yield Finding("WRONG", f"{name} {found}, needed is {allowed}", mend)
-        elif found.split("+")[0] == tested:
+        elif Version(found).public == Version(tested).public:
             yield Finding("ok", f"{name} {found}")
         else:
             yield Finding("note", f"{name} {found}; the tests ran with {tested}")

@@ -27,7 +27,7 @@ from recbole_llmdistill.compat import restricted_pickle
 from recbole_llmdistill.compat.plain_values import CONFIG, ENUM, ENUMS, to_plain
 from recbole_llmdistill.compat.restricted_pickle import Recorded, is_recorded_class
 
-MOST_VALUES = 20_000_000
+MOST_VALUES = 2_000_000
 """Values of a checkpoint, counted as often as they are referred to; a text counts once per 64 characters."""
 DEEPEST = 100
 """Containers in each other."""
