@@ -308,7 +308,7 @@ def test_a_text_that_a_model_evaluates_is_refused(prepare, tmp_path) -> None:
 
 def test_a_data_set_that_is_not_there_is_not_downloaded(prepare, tmp_path) -> None:
     file = tampered(prepare("SASRec"), tmp_path / "x.pth", data_path=str(tmp_path / "elsewhere"))
-    with pytest.raises(InputError, match=r"x\.pth was trained on the data set tiny in .*elsewhere, which is not there"):
+    with pytest.raises(InputError, match=r"x\.pth was trained on the data set tiny in .*, which is not there"):
         load_data_and_model(file)
     assert not os.path.exists(tmp_path / "elsewhere")
 
