@@ -27,7 +27,18 @@ from typing import Any
 import numpy as np
 import survive
 from shop_dataset import write_shop
-from survive import LLMDISTILL, Attack, digests, left_files, log_of, outcome_of, run, started, wait_until_begun
+from survive import (
+    LLMDISTILL,
+    Attack,
+    digests,
+    left_files,
+    log_of,
+    outcome_of,
+    profiles_of,
+    run,
+    started,
+    wait_until_begun,
+)
 
 _SECONDS = 600  # in which any command here ends
 
@@ -36,15 +47,11 @@ def summaries() -> Attack:
     """Profiles without an LLM; the same command continues."""
     start = [*LLMDISTILL, "generate", "--dataset=shop", "--config_files=shop.yaml", "--llm=none:summary", "--out=out"]
 
-    def result(folder: Path) -> Any:
-        lines = (folder / "out" / "profiles.jsonl").read_text(encoding="utf-8").splitlines()
-        return sorted((record["user_id"], record["profile"]) for record in map(json.loads, lines))
-
     return Attack(
         "generate, none:summary",
         start,
         lambda folder: start,
-        result,
+        profiles_of,
         lambda folder: write_shop(folder, users=3000),
         lambda folder: (folder / "out" / "profiles.jsonl").is_file(),
     )

@@ -99,6 +99,12 @@ def begin_tiny(folder: Path) -> None:
     write_tiny_dataset(folder / "dataset" / "tiny")
 
 
+def profiles_of(folder: Path) -> list[tuple[str, str]]:
+    """What ``generate`` wrote of whom, in the order of the users."""
+    lines = (folder / "out" / "profiles.jsonl").read_text(encoding="utf-8").splitlines()
+    return sorted((record["user_id"], record["profile"]) for record in map(json.loads, lines))
+
+
 def generation(users: int = 60) -> Attack:
     """An LLM's server that takes its time; the same command continues."""
     server = ChatServer(delay=0.2)
@@ -107,15 +113,11 @@ def generation(users: int = 60) -> Attack:
         f"--base-url={server.url}", "--concurrency=2", "--context-length=8192", "--out=out",
     ]  # fmt: skip
 
-    def result(folder: Path) -> Any:
-        lines = (folder / "out" / "profiles.jsonl").read_text(encoding="utf-8").splitlines()
-        return sorted((record["user_id"], record["profile"]) for record in map(json.loads, lines))
-
     return Attack(
         "generate",
         start,
         lambda folder: start,
-        result,
+        profiles_of,
         lambda folder: write_shop(folder, users=users),
         lambda folder: (folder / "out" / "profiles.jsonl").is_file(),
         server,

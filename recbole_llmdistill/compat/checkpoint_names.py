@@ -33,7 +33,7 @@ def claim(checkpoint: Path, owner: Any) -> bool:
     Returns:
         Whether nobody else has it.
     """
-    path = Path(os.path.abspath(checkpoint)).with_name(f".{checkpoint.stem}.claim")
+    path = _claim_file(checkpoint)
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,7 +55,7 @@ def claim_again(checkpoint: Path, owner: Any) -> bool:
 
     The name passes from that trainer to ``owner``.
     """
-    path = Path(os.path.abspath(checkpoint)).with_name(f".{checkpoint.stem}.claim")
+    path = _claim_file(checkpoint)
     before = _release_of.get(os.fspath(path))
     held = before.detach() if before is not None else None
     if held is None:
@@ -63,6 +63,10 @@ def claim_again(checkpoint: Path, owner: Any) -> bool:
     _, release, arguments, _ = held
     _release_of[os.fspath(path)] = weakref.finalize(owner, release, *arguments)
     return True
+
+
+def _claim_file(checkpoint: Path) -> Path:
+    return Path(os.path.abspath(checkpoint)).with_name(f".{checkpoint.stem}.claim")
 
 
 def _release(file: int, path: Path, process: int) -> None:

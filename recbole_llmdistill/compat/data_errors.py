@@ -24,8 +24,9 @@ def _from_scratch(self: Dataset, original: Callable) -> None:
     from recbole_llmdistill.registry import MODELS
 
     if self.config["model"] in MODELS:
-        dataset_check.check_dataset(self.config)
-    dataset_check.pass_over_marks(self.config)
+        dataset_check.check_dataset(self.config)  # passes over byte order marks, too
+    else:
+        dataset_check.pass_over_marks(self.config)
     try:
         original(self)
     except InputError:

@@ -26,15 +26,15 @@ def _create_samplers(config: Config, original: Callable, dataset: Dataset, built
 
 
 def _check_parts(config: Config, dataset: Dataset, parts: list[Dataset]) -> None:
-    """Refuse a split with which nothing can be trained or nothing evaluated, and tell of one that has half of it.
+    """Refuse a split with which nothing can be evaluated, and tell of one that has half of it.
+
+    A split without a training row has been refused by then (:mod:`recbole_llmdistill.compat.data_errors`).
 
     Raises:
-        InputError: no training row, or no row in any of the evaluation parts that the split asks for.
+        InputError: no row in any of the evaluation parts that the split asks for.
     """
     sizes = {name: len(part.inter_feat) for name, part in zip(("training", "validation", "test"), parts, strict=True)}
     split = f"eval_args: split {_split(config)} of {dataset.dataset_name}"
-    if not sizes["training"]:
-        raise InputError(f"{split} leaves no row to train on; check the filters and the split")
     asked_for = _evaluation_parts(config)
     empty = [name for name in asked_for if not sizes[name]]
     if empty and len(empty) == len(asked_for):
