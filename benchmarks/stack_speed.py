@@ -70,7 +70,7 @@ def measure(python: str, epochs: int) -> dict:
         "main": trained,
         "epochs": [float(seconds) for seconds in re.findall(r"epoch \d+ training \[time: ([\d.]+)s", plain)],
         "peak_mib": int(re.search(r"peak kB (\d+)", plain).group(1)) / 1024,
-        "result": re.findall(r"'(\w+@\d+)', (?:np\.float64\()?([\d.]+)", plain.split("test result")[1]),
+        "result": re.findall(r"'(\w+@\d+)'[,:] (?:np\.float64\()?([\d.]+)", plain.split("test result")[1]),
     }
 
 
