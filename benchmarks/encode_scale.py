@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from recbole_llmdistill.resources import properties
+from recbole_llmdistill.files.resources import properties
 
 COMMAND = "import sys; from recbole_llmdistill.cli.llmdistill import main; sys.exit(main())"
 

@@ -133,7 +133,7 @@ def encoding() -> Attack:
     def begin(folder: Path) -> None:
         from tiny_sentence_encoder import build_sentence_encoder
 
-        from recbole_llmdistill.resources import properties
+        from recbole_llmdistill.files.resources import properties
 
         lines = properties("profiles", "ml-100k", "profiles.jsonl").read_text(encoding="utf-8").splitlines()
         build_sentence_encoder(folder / "encoder", [json.loads(line)["profile"] for line in lines])

@@ -10,7 +10,7 @@ import polars as pl
 from recbole_llmdistill.dataset_converters.source import ITEM, USER
 from recbole_llmdistill.dataset_converters.text_cleaning import clean_text, escape_ids, join_values
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.scratch_folder import put_in_place, scratch_folder
+from recbole_llmdistill.files.scratch_folder import put_in_place, scratch_folder
 
 ID_COLUMNS = (f"{USER}:token", f"{ITEM}:token")
 

@@ -7,7 +7,7 @@ import yaml
 from recbole_llmdistill.dataset_converters.filters import Filters
 from recbole_llmdistill.dataset_converters.source import RawTables, Source
 from recbole_llmdistill.dataset_converters.time_split import TimeSplit
-from recbole_llmdistill.resources import properties
+from recbole_llmdistill.files.resources import properties
 
 _ANY_NUMBER = "[0,inf)"
 

@@ -9,7 +9,7 @@ import polars as pl
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.json_text import parse_json
+from recbole_llmdistill.files.json_text import parse_json
 
 _ROWS_A_PART = 100_000
 _LOOKED_AT = 100

@@ -12,7 +12,7 @@ from recbole_llmdistill.dataset_converters.source import ITEM, RATING, TIME, USE
 from recbole_llmdistill.dataset_converters.table_files import Table, open_table
 from recbole_llmdistill.dataset_converters.time_order import TIME_RANK
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.yaml_file import read_yaml
+from recbole_llmdistill.files.yaml_file import read_yaml
 
 INTERACTIONS, ITEMS, USERS = "interactions.*", "items.*", "users.*"
 _PART_OF_A_TABLE = re.compile(r"part\W?\d.*|\d+\.\w+")

@@ -12,7 +12,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from recbole_llmdistill.resources import checkout
+from recbole_llmdistill.files.resources import checkout
 
 __version__ = "0.1.0"
 

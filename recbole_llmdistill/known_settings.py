@@ -14,7 +14,7 @@ from recbole.config import Config
 from recbole.utils import argument_list
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.resources import properties
+from recbole_llmdistill.files.resources import properties
 
 # Read by RecBole, or by `run_recbole`, without a default in any of its files.
 _WITHOUT_DEFAULT = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.yaml_file import read_yaml
+from recbole_llmdistill.files.yaml_file import read_yaml
 
 
 def check_settings_file(path: Path) -> None:

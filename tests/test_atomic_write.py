@@ -12,18 +12,18 @@ import pytest
 import torch
 from recbole.trainer import Trainer
 
-from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.compat.checkpoint_names import claim
 from recbole_llmdistill.compat.checkpoints import read_checkpoint, write_checkpoint
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.folder_lock import lock_output
-from recbole_llmdistill.scratch_folder import put_in_place, scratch_folder
+from recbole_llmdistill.files.atomic_write import written_atomically
+from recbole_llmdistill.files.folder_lock import lock_output
+from recbole_llmdistill.files.scratch_folder import put_in_place, scratch_folder
 
 KILLED = """
 import os, signal
 from pathlib import Path
-from recbole_llmdistill.atomic_write import written_atomically
-from recbole_llmdistill.scratch_folder import scratch_folder
+from recbole_llmdistill.files.atomic_write import written_atomically
+from recbole_llmdistill.files.scratch_folder import scratch_folder
 with written_atomically(Path("vectors.npz")) as temporary, scratch_folder(".shop.partial-", Path(".")) as folder:
     temporary.write_text("half")
     (folder / "log").write_text("half")

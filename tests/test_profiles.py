@@ -9,7 +9,7 @@ import torch
 
 from recbole_llmdistill.data.profiles import UserProfiles, load_user_profiles
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.fingerprint import fingerprint_interactions
+from recbole_llmdistill.files.fingerprint import fingerprint_interactions
 
 
 def vectors_by_token(folder) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import pytest
 from recbole.config import Config
 from recbole.data import create_dataset
 
-from recbole_llmdistill import resources
+from recbole_llmdistill.files import resources
 from recbole_llmdistill.profile_file import read_profile_file
 from recbole_llmdistill.profiles.texts import read_profile_texts
 

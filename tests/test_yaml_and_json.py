@@ -13,14 +13,14 @@ from recbole_llmdistill.dataset_converters.description import describe
 from recbole_llmdistill.dataset_converters.json_lines import records
 from recbole_llmdistill.dataset_converters.tables import Tables
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.journal import read_journal
+from recbole_llmdistill.files.journal import read_journal
+from recbole_llmdistill.files.yaml_file import read_yaml
 from recbole_llmdistill.profiles.manifest import read_manifest
 from recbole_llmdistill.profiles.prompts import load_prompt
 from recbole_llmdistill.profiles.texts import read_profile_texts
 from recbole_llmdistill.search.folder import SearchFolder
 from recbole_llmdistill.search.space_file import read_space
 from recbole_llmdistill.settings_file import check_settings_file
-from recbole_llmdistill.yaml_file import read_yaml
 
 BOMB = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)

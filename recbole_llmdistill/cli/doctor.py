@@ -14,7 +14,7 @@ import recbole_llmdistill
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
 from recbole_llmdistill.compat import missing_recbole
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.resources import properties
+from recbole_llmdistill.files.resources import properties
 
 DISTRIBUTION = "recbole-llmdistill"
 OLDEST_PYTHON = (3, 11)

@@ -94,8 +94,8 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
 
 def _find_profiles(given: Path | None, dataset: str) -> Path:
     """The file of the profiles: what was given, else what this package ships."""
+    from recbole_llmdistill.files.resources import properties
     from recbole_llmdistill.profiles.texts import TEXTS, find_profile_texts
-    from recbole_llmdistill.resources import properties
 
     if given is not None:
         return find_profile_texts(given)

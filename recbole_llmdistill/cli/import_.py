@@ -7,8 +7,8 @@ from pathlib import Path
 from recbole_llmdistill.cli.encode import report_files
 from recbole_llmdistill.cli.known_users import check_known_users
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
-from recbole_llmdistill.folder_lock import lock_output
-from recbole_llmdistill.scratch_folder import scratch_folder
+from recbole_llmdistill.files.folder_lock import lock_output
+from recbole_llmdistill.files.scratch_folder import scratch_folder
 
 
 def add_parser(commands) -> None:

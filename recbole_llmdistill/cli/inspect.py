@@ -66,8 +66,8 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
 
 def _texts(arguments: argparse.Namespace, beside: Path):
     """The profile texts asked for, or those at hand, or None."""
+    from recbole_llmdistill.files.resources import properties
     from recbole_llmdistill.profiles.texts import TEXTS, find_profile_texts, read_profile_texts
-    from recbole_llmdistill.resources import properties
 
     if arguments.profiles is not None:
         return read_profile_texts(find_profile_texts(arguments.profiles))

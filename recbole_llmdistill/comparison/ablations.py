@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.resources import properties
+from recbole_llmdistill.files.resources import properties
 
 _LAYERS = "layers"
 

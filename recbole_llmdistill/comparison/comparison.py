@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.comparison.arm_config import ArmConfig
 from recbole_llmdistill.comparison.arms import Arm
 from recbole_llmdistill.comparison.held_out import HeldOut
@@ -15,6 +14,7 @@ from recbole_llmdistill.comparison.processes import Job, run_jobs
 from recbole_llmdistill.comparison.provenance import provenance
 from recbole_llmdistill.comparison.results import ResultsFolder, Run
 from recbole_llmdistill.comparison.statistics import by_user
+from recbole_llmdistill.files.atomic_write import written_atomically
 
 HELD_OUT = "held_out.npz"
 

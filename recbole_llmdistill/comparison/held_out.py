@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from recbole.data import create_dataset
 
-from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.data.dataset import DistillationDataset
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.fingerprint import fingerprint_interactions
+from recbole_llmdistill.files.atomic_write import written_atomically
+from recbole_llmdistill.files.fingerprint import fingerprint_interactions
 
 
 @dataclass(frozen=True)

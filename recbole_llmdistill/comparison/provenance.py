@@ -7,7 +7,7 @@ import subprocess
 from typing import Any
 
 import recbole_llmdistill
-from recbole_llmdistill.resources import checkout
+from recbole_llmdistill.files.resources import checkout
 
 _PACKAGES = ("recbole", "torch", "numpy", "scipy")
 

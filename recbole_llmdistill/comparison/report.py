@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.comparison.comparison import Comparison, metric_names
 from recbole_llmdistill.comparison.gains import Gain, gains, gains_table
 from recbole_llmdistill.comparison.results import code_versions
@@ -15,6 +14,7 @@ from recbole_llmdistill.comparison.tables import (
     costs_table,
 )
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.files.atomic_write import written_atomically
 
 TABLES = "tables"
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.folder_lock import FolderLock
-from recbole_llmdistill.journal import Journal, read_journal
+from recbole_llmdistill.files.folder_lock import FolderLock
+from recbole_llmdistill.files.journal import Journal, read_journal
 
 RESULTS = "results.jsonl"
 _CASES, _SCRATCH, _LOGS = "cases", "scratch", "logs"

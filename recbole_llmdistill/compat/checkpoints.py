@@ -25,13 +25,13 @@ from recbole.model.sequential_recommender import s3rec
 from recbole.quick_start import quick_start
 from recbole.trainer import trainer
 
-from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.compat.checkpoint_values import read_values
 from recbole_llmdistill.compat.extend import exchange_code, extend
 from recbole_llmdistill.compat.loaded_config import check_data_set_is_there, make_harmless
 from recbole_llmdistill.compat.plain_values import CONFIG, from_plain, restore_config, to_plain
 from recbole_llmdistill.compat.token_tables import KEY, TokenTables, check_numbering, fields_with_weights
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.files.atomic_write import written_atomically
 from recbole_llmdistill.model_names import explain_unknown_model
 
 # The model that RecBole's code is saving, evaluating, or building.

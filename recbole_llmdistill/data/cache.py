@@ -19,7 +19,7 @@ from recbole.data.dataset import Dataset
 from recbole.utils import FeatureSource, FeatureType
 from recbole.utils.argument_list import dataset_arguments
 
-from recbole_llmdistill.atomic_write import written_atomically
+from recbole_llmdistill.files.atomic_write import written_atomically
 
 FORMAT = 2
 SUFFIX = ".data.npz"

@@ -15,7 +15,7 @@ from recbole_llmdistill.data.loading import FileLoading
 from recbole_llmdistill.data.splitting import RowSplitting
 from recbole_llmdistill.data.windows import Windows, cut_windows
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.fingerprint import fingerprint_codes, token_codes
+from recbole_llmdistill.files.fingerprint import fingerprint_codes, token_codes
 
 # Column of the rows: index of the row's target among the sorted interactions. It never reaches a batch.
 TARGET_INDEX = "distillation_target_index"

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.folder_lock import lock_output
+from recbole_llmdistill.files.folder_lock import lock_output
 from recbole_llmdistill.profile_file import examine, read_profile_file
 from recbole_llmdistill.profile_file.table import CHUNK_BYTES
 from recbole_llmdistill.profiles.encoders.choice import EncoderOptions, build_encoder

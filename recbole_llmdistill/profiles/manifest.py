@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from recbole_llmdistill.atomic_write import write_text_atomically
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.json_text import parse_json
+from recbole_llmdistill.files.atomic_write import write_text_atomically
+from recbole_llmdistill.files.json_text import parse_json
 from recbole_llmdistill.profile_file import MANIFEST
 from recbole_llmdistill.profiles.texts import TEXTS
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.folder_lock import FolderLock, lock_output
-from recbole_llmdistill.journal import json_line, read_journal
+from recbole_llmdistill.files.atomic_write import written_atomically
+from recbole_llmdistill.files.folder_lock import FolderLock, lock_output
+from recbole_llmdistill.files.journal import json_line, read_journal
 from recbole_llmdistill.profiles.answer_text import without_thought
 from recbole_llmdistill.profiles.ledger import FAILURES, PROFILES
 from recbole_llmdistill.profiles.manifest import read_manifest

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.files.atomic_write import written_atomically
 from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
 
 

@@ -20,9 +20,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.files.resources import properties
+from recbole_llmdistill.files.yaml_file import read_yaml
 from recbole_llmdistill.profiles.harmless_text import harmless
-from recbole_llmdistill.resources import properties
-from recbole_llmdistill.yaml_file import read_yaml
 
 Part = Literal["create", "update", "merge"]
 

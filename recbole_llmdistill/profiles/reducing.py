@@ -8,7 +8,8 @@ import numpy as np
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.folder_lock import lock_output
+from recbole_llmdistill.files.folder_lock import lock_output
+from recbole_llmdistill.files.scratch_folder import scratch_folder
 from recbole_llmdistill.profile_file import ProfileTable, examine
 from recbole_llmdistill.profile_file.table import CHUNK_BYTES
 from recbole_llmdistill.profiles.manifest import carry_manifest, check_output_folder
@@ -17,7 +18,6 @@ from recbole_llmdistill.profiles.reducers.choice import ReducerOptions, build_re
 from recbole_llmdistill.profiles.reducers.protocol import Reducer
 from recbole_llmdistill.profiles.sampling import sample_rows
 from recbole_llmdistill.profiles.vector_output import write_vectors
-from recbole_llmdistill.scratch_folder import scratch_folder
 
 
 @dataclass(frozen=True)

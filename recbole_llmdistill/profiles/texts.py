@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.json_text import parse_json
+from recbole_llmdistill.files.json_text import parse_json
 from recbole_llmdistill.profiles.answer_text import without_thought
 
 TEXTS = "profiles.jsonl"

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recbole_llmdistill.atomic_write import write_text_atomically
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.json_text import parse_json
+from recbole_llmdistill.files.atomic_write import write_text_atomically
+from recbole_llmdistill.files.json_text import parse_json
 from recbole_llmdistill.search.records import SearchJournal
 
 

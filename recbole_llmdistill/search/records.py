@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.journal import Journal, read_journal
+from recbole_llmdistill.files.journal import Journal, read_journal
 
 Status = Literal["running", "finished", "stopped", "out of time", "failed", "lost"]
 """``finished``: trained to its end; ``stopped``: by the scheduler; ``out of time``: by the time budget; ``failed``: by

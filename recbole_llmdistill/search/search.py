@@ -12,9 +12,9 @@ import ray
 from ray import tune
 from recbole.config import Config
 
-from recbole_llmdistill.atomic_write import write_text_atomically, written_atomically
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.folder_lock import lock_output
+from recbole_llmdistill.files.atomic_write import write_text_atomically, written_atomically
+from recbole_llmdistill.files.folder_lock import lock_output
 from recbole_llmdistill.ray_cluster import RayCluster, ray_cluster
 from recbole_llmdistill.search.folder import SearchFolder
 from recbole_llmdistill.search.options import SearchOptions

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.registry import MODELS
-from recbole_llmdistill.resources import properties
 from recbole_llmdistill.search.space import Space
 from recbole_llmdistill.settings import KEYS, DistillationSettings
 

@@ -23,7 +23,7 @@ from recbole.config import Config
 from recbole.trainer import trainer as recbole_trainer
 from recbole.utils import get_model, get_trainer, init_seed
 
-from recbole_llmdistill.scratch_folder import scratch_folder
+from recbole_llmdistill.files.scratch_folder import scratch_folder
 from recbole_llmdistill.search.records import History, values_key
 from recbole_llmdistill.search.settings_yaml import config_of
 from recbole_llmdistill.search.shared_data import SharedData

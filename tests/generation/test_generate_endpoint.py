@@ -306,7 +306,7 @@ def test_another_prompt_or_model_into_the_same_folder_is_refused(shop, serve, ge
     assert 'llm: "openai:tiny" then, "openai:other" now' in capsys.readouterr().err
     assert generate(*endpoint(server, "--limit=1", "--prompt=movies-short")) == 2
     assert "prompts" in capsys.readouterr().err
-    from recbole_llmdistill.resources import properties
+    from recbole_llmdistill.files.resources import properties
 
     text = properties("prompts", "neutral-short.yaml").read_text(encoding="utf-8")
     (shop / "neutral-short.yaml").write_text(re.sub("100 to 150 words", "90 words", text), encoding="utf-8")

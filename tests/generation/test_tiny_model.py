@@ -8,8 +8,8 @@ import pytest
 import torch
 from tiny_gemma import build
 
+from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.profiles.backends.huggingface import HuggingFaceBackend, HuggingFaceSettings
-from recbole_llmdistill.resources import properties
 
 CONTEXT = 1024
 PROMPT = """

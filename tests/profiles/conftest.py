@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny_sentence_encoder import build_sentence_encoder
 
-from recbole_llmdistill.resources import properties
+from recbole_llmdistill.files.resources import properties
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.profile_file import read_profile_file
 from recbole_llmdistill.profiles.encoders.tfidf import TfidfEncoder
-from recbole_llmdistill.resources import properties
 
 
 def test_the_command_writes_what_training_reads(llmdistill, tmp_path: Path, shipped_texts) -> None:

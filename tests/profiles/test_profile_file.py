@@ -149,7 +149,7 @@ def test_the_newer_twin_is_read(tmp_path: Path, vectors: np.ndarray) -> None:
 
 
 def test_the_shipped_file_is_an_archive_of_ours() -> None:
-    from recbole_llmdistill.resources import properties
+    from recbole_llmdistill.files.resources import properties
 
     path = properties("profiles", "ml-100k", "ml-100k.useremb.npz")
     assert zipfile.is_zipfile(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.journal import Journal, read_journal
+from recbole_llmdistill.files.journal import Journal, read_journal
 from recbole_llmdistill.profiles.backends.openai import OpenAIBackend, OpenAISettings, refused_parameter
 from recbole_llmdistill.profiles.backends.protocol import Answer, Request, RequestFailed
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from recbole_llmdistill.atomic_write import written_atomically
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.files.atomic_write import written_atomically
 from recbole_llmdistill.profiles.inspect.charts import all_charts, map_data
 from recbole_llmdistill.profiles.inspect.findings import ANISOTROPIC, judge
 from recbole_llmdistill.profiles.inspect.held_out_taste import NEIGHBOURS, TOP

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from recbole_llmdistill.folder_lock import LOCK, FolderLock
+from recbole_llmdistill.files.folder_lock import LOCK, FolderLock
 
 
 @contextmanager

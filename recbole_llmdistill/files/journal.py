@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.json_text import parse_json
+from recbole_llmdistill.files.json_text import parse_json
 
 
 class Journal:
