@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from recbole_llmdistill.config.settings_file import check_settings_file
 from recbole_llmdistill.data.atomic_check import AtomicText
 from recbole_llmdistill.dataset_converters.loading_filters import count_left_out, describe_limits
 from recbole_llmdistill.dataset_converters.provenance import FILE_NAME, iso_time
@@ -16,7 +17,6 @@ from recbole_llmdistill.dataset_converters.text_cleaning import READ_AS_MISSING
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.json_text import parse_json
 from recbole_llmdistill.files.yaml_file import read_yaml
-from recbole_llmdistill.settings_file import check_settings_file
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _PLAUSIBLE_SECOND = 10**8

@@ -23,16 +23,16 @@ from recbole.utils.argument_list import dataset_arguments
 
 from recbole_llmdistill import quick_start
 from recbole_llmdistill.compat.extend import extend
+from recbole_llmdistill.config.known_settings import check_known, refuse_misspelt
+from recbole_llmdistill.config.recbole_settings import check_settings
+from recbole_llmdistill.config.settings import KEYS, ORDERS, DistillationSettings, check_keys
+from recbole_llmdistill.config.settings_file import check_settings_file
 from recbole_llmdistill.data.dataset import CausalSequenceDataset, MaskedSequenceDataset
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.known_settings import check_known, refuse_misspelt
 from recbole_llmdistill.model.bert4recdistill import BERT4RecDistill
 from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.sasrecdistill import SASRecDistill
-from recbole_llmdistill.recbole_settings import check_settings
-from recbole_llmdistill.settings import KEYS, ORDERS, DistillationSettings, check_keys
-from recbole_llmdistill.settings_file import check_settings_file
 from recbole_llmdistill.trainer import DistillationTrainer
 
 MODELS: dict[str, type] = {}

@@ -13,7 +13,7 @@ HIDDEN = 4
 @pytest.fixture
 def make_head(configure):
     """Function (profiles, settings) -> head."""
-    from recbole_llmdistill.settings import DistillationSettings
+    from recbole_llmdistill.config.settings import DistillationSettings
 
     def make(profiles: UserProfiles, **settings) -> DistillationHead:
         return DistillationHead(DistillationSettings.from_config(configure(**settings)), profiles, HIDDEN)

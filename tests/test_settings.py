@@ -3,8 +3,8 @@
 import pytest
 from recbole.config import Config
 
+from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.settings import DistillationSettings
 
 
 def test_defaults_lie_below_file_dict_and_command_line(tmp_path, monkeypatch) -> None:

@@ -13,8 +13,8 @@ from recbole.quick_start import run_recbole as run_in_python
 
 from recbole_llmdistill.cli import llmdistill, run_hyper, run_recbole
 from recbole_llmdistill.compat.literal_settings import literal
+from recbole_llmdistill.config.recbole_config import build_config
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.recbole_config import build_config
 
 INTER = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
 ROWS = [f"u{user}\ti{(user + step) % 12}\t3\t{step}" for user in range(8) for step in range(6)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from recbole_llmdistill.cli.convert import add_parser  # noqa: F401  (the converters import)
+from recbole_llmdistill.config.settings_file import check_settings_file
 from recbole_llmdistill.data.profiles import check_split
 from recbole_llmdistill.dataset_converters.description import describe
 from recbole_llmdistill.dataset_converters.json_lines import records
@@ -20,7 +21,6 @@ from recbole_llmdistill.profiles.prompts import load_prompt
 from recbole_llmdistill.profiles.texts import read_profile_texts
 from recbole_llmdistill.search.folder import SearchFolder
 from recbole_llmdistill.search.space_file import read_space
-from recbole_llmdistill.settings_file import check_settings_file
 
 BOMB = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)

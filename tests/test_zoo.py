@@ -8,7 +8,7 @@ from recbole.quick_start import load_data_and_model, run_recbole
 from recbole.utils import get_trainer
 from tiny_dataset import N_ITEMS, SMALL, write_tiny_dataset
 
-from recbole_llmdistill.model_names import model_names
+from recbole_llmdistill.config.model_names import model_names
 
 # Without this package they stop alike: the first two at an `assert False` in their predict(), which RecBole calls to
 # count FLOPs; KSR where it multiplies float32 by the float64 that RecBole preloads.

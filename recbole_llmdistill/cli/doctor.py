@@ -191,10 +191,10 @@ def check_profiles(dataset: str) -> Finding:
 
     from recbole.data import create_dataset
 
+    from recbole_llmdistill.config.settings import DistillationSettings
     from recbole_llmdistill.data.dataset_check import check_dataset
     from recbole_llmdistill.data.profile_lookup import find_profile_file
     from recbole_llmdistill.data.profiles import load_user_profiles
-    from recbole_llmdistill.settings import DistillationSettings
 
     logging.getLogger().setLevel(logging.ERROR)
     try:

@@ -9,8 +9,8 @@ import sys
 
 import recbole_llmdistill
 from recbole_llmdistill.cli.misspelt_options import refuse_misspelt_options
+from recbole_llmdistill.config.recbole_config import build_config
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.recbole_config import build_config
 
 __all__ = ["build_config", "leave_to_recbole"]
 

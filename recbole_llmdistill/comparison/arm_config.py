@@ -10,13 +10,13 @@ from typing import Any
 from recbole.config import Config
 
 from recbole_llmdistill.comparison.arms import Arm
+from recbole_llmdistill.config.recbole_config import build_config
+from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.data.profile_lookup import find_profile_file
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.model.distillation_model import resolve_layer
-from recbole_llmdistill.recbole_config import build_config
 from recbole_llmdistill.registry import MODELS
-from recbole_llmdistill.settings import DistillationSettings
 
 # Settings that change no result, or that are told apart by other means: the data by their fingerprint, profile
 # vectors by their content, runs by their seed.

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from recbole_llmdistill.comparison.ablations import ablation_settings
+from recbole_llmdistill.config.model_names import explain_unknown_model
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.model_names import explain_unknown_model
 from recbole_llmdistill.registry import MODELS
 
 Kind = Literal["plain", "distilled", "control", "ablation", "other"]

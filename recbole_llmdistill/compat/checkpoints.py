@@ -30,9 +30,9 @@ from recbole_llmdistill.compat.extend import exchange_code, extend
 from recbole_llmdistill.compat.loaded_config import check_data_set_is_there, make_harmless
 from recbole_llmdistill.compat.plain_values import CONFIG, from_plain, restore_config, to_plain
 from recbole_llmdistill.compat.token_tables import KEY, TokenTables, check_numbering, fields_with_weights
+from recbole_llmdistill.config.model_names import explain_unknown_model
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import written_atomically
-from recbole_llmdistill.model_names import explain_unknown_model
 
 # The model that RecBole's code is saving, evaluating, or building.
 _at_work: ContextVar[torch.nn.Module | None] = ContextVar("model at work", default=None)

@@ -12,9 +12,9 @@ from typing import Any
 from recbole.data.dataset import Dataset
 from recbole.utils import EvaluatorType, ModelType
 
+from recbole_llmdistill.config.recbole_settings import parse_intervals
 from recbole_llmdistill.data.atomic_check import AtomicText
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.recbole_settings import parse_intervals
 
 _BYTE_ORDER_MARK = "utf-8-sig"
 _FILTERS = (

@@ -6,6 +6,7 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import nn
 
+from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.data.profiles import UserProfiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation_head import DistillationHead
@@ -16,7 +17,6 @@ from recbole_llmdistill.model.precision import matrix_product_type
 from recbole_llmdistill.model.processes import mean_over_processes
 from recbole_llmdistill.model.recommendation_loss.choice import build_recommendation_loss, check_recommendation_loss
 from recbole_llmdistill.model.training_report import TrainingReport
-from recbole_llmdistill.settings import DistillationSettings
 
 _HEAD = "distillation_head"
 

@@ -7,7 +7,7 @@ import pytest
 from recbole_llmdistill.comparison.arm_config import CommonSettings, reference_config
 from recbole_llmdistill.comparison.arms import base_model
 from recbole_llmdistill.comparison.prepare import configured_arms
-from recbole_llmdistill.recbole_config import build_config
+from recbole_llmdistill.config.recbole_config import build_config
 
 PAPER = Path(__file__).resolve().parents[2] / "benchmarks" / "paper"
 

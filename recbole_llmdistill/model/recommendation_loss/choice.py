@@ -6,6 +6,7 @@ from typing import Any
 from recbole.data.dataset import Dataset
 from torch import nn
 
+from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.recommendation_loss.gbce import GeneralisedBinaryCrossEntropy
 from recbole_llmdistill.model.recommendation_loss.negatives import PopularNegatives, UniformNegatives
@@ -13,7 +14,6 @@ from recbole_llmdistill.model.recommendation_loss.popularity import item_popular
 from recbole_llmdistill.model.recommendation_loss.popularity_smoothing import PopularitySmoothing
 from recbole_llmdistill.model.recommendation_loss.sampled_softmax import SampledSoftmax
 from recbole_llmdistill.model.recommendation_loss.softmax import Softmax
-from recbole_llmdistill.settings import DistillationSettings
 
 
 def build_recommendation_loss(settings: DistillationSettings, training_part: Dataset, n_items: int) -> nn.Module:

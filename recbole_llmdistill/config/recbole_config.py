@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from recbole_llmdistill.config.settings_file import check_settings_file
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.settings_file import check_settings_file
 
 _SET_BY_RECBOLE = ("MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank")
 # What RecBole's Config raises where it refuses a setting.
@@ -28,9 +28,9 @@ def build_config(
     """
     from recbole.config import Config
 
-    from recbole_llmdistill.evaluation_settings import check_validation_metric
-    from recbole_llmdistill.known_settings import check_known
-    from recbole_llmdistill.model_names import explain_unknown_model
+    from recbole_llmdistill.config.evaluation_settings import check_validation_metric
+    from recbole_llmdistill.config.known_settings import check_known
+    from recbole_llmdistill.config.model_names import explain_unknown_model
 
     if model is not None and (problem := explain_unknown_model(model)):
         raise InputError(problem)
@@ -72,7 +72,7 @@ def _check_pairs(config) -> None:
 
 def _check_values(config) -> None:
     """Tell a value that is not allowed better than RecBole does, whatever model it is."""
-    from recbole_llmdistill.recbole_settings import check_settings
+    from recbole_llmdistill.config.recbole_settings import check_settings
 
     if "final_config_dict" in vars(config):
         given, defaults = config.external_config_dict, config.internal_config_dict

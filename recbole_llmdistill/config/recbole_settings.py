@@ -1,7 +1,7 @@
 """RecBole's own settings, checked before anything is loaded: RecBole refuses them late, by a traceback, or never.
 
 Its defaults say which type a setting has; :class:`RecBoleSettings` what is allowed beyond that, and
-:mod:`recbole_llmdistill.evaluation_settings` how results are measured.
+:mod:`recbole_llmdistill.config.evaluation_settings` how results are measured.
 """
 
 import codecs
@@ -16,9 +16,9 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from recbole.utils import ModelType
 
+from recbole_llmdistill.config.evaluation_settings import check_evaluation
+from recbole_llmdistill.config.settings import KEYS, describe_problem
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.evaluation_settings import check_evaluation
-from recbole_llmdistill.settings import KEYS, describe_problem
 
 _GPU_IDS = re.compile(r"|-1|\d+(,\s*\d+)*,?|(GPU|MIG)-[\w/-]+(,(GPU|MIG)-[\w/-]+)*")
 _LISTS_OR_ONE = ("metrics", "topk", "additional_feat_suffix", "reg_weight")  # one value stands for a list of it

@@ -1,0 +1,1 @@
+"""The settings: which there are, their defaults, their checks, and how they join RecBole's."""
