@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from recbole_llmdistill.child_processes import end_children
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.scratch_folder import scratch_folder
+from recbole_llmdistill.processes.children import end_children
 
 SILENCE_SECONDS = 60
 """After so long without a sign of progress, and again after each such time, a line says what Ray says."""

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 
 from recbole_llmdistill.cli.standard_streams import open_missing_streams
-from recbole_llmdistill.ending_signals import EndingSignals, tell
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.processes.signals import EndingSignals, tell
 
 BAD_INPUT = 2
 CLOSED_PIPE = 141  # what a shell reports of a process that SIGPIPE ended

@@ -20,12 +20,12 @@ from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
 from recbole.utils.logger import RemoveColorFilter
 
-from recbole_llmdistill.child_processes import end_with
 from recbole_llmdistill.comparison import costs
 from recbole_llmdistill.comparison.beyond_accuracy import beyond_accuracy
 from recbole_llmdistill.comparison.held_out import HeldOut
 from recbole_llmdistill.comparison.recording import RecordingCollector, values_of_cases
 from recbole_llmdistill.files.atomic_write import write_text_atomically
+from recbole_llmdistill.processes.children import end_with
 
 JOB, RESULT, CASES = "job.json", "result.json", "cases.npz"
 NLL = "nll"

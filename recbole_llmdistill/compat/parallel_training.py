@@ -30,8 +30,8 @@ from recbole.utils import utils
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from recbole_llmdistill.child_processes import end_with
 from recbole_llmdistill.compat.extend import exchange_code, extend
+from recbole_llmdistill.processes.children import end_with
 
 # What DistributedDataParallel calls the broadcast of buffers before each step; torch 2.13 renamed it.
 _SYNC_BUFFERS = next(

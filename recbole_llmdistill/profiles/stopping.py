@@ -5,8 +5,8 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from recbole_llmdistill import ending_signals
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.processes import signals as ending_signals
 from recbole_llmdistill.profiles.backends.protocol import RequestFailed
 
 

@@ -13,7 +13,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from recbole_llmdistill.child_processes import end_children
+from recbole_llmdistill.processes.children import end_children
 
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "ended by SIGHUP"}
 _received: list[signal.Signals] = []

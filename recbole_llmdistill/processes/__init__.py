@@ -1,0 +1,1 @@
+"""Processes of a command: those that it started, and the signals that end it."""
