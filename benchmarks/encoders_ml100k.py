@@ -27,15 +27,15 @@ from recbole.data import create_dataset
 
 import recbole_llmdistill  # noqa: F401  (registers the models)
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.profile_file import ProfileTable, read_profile_file, write_binary
+from recbole_llmdistill.formats.manifest import carry_manifest
+from recbole_llmdistill.formats.profile_texts import TEXTS, ProfileTexts, read_profile_texts
+from recbole_llmdistill.formats.vectors import ProfileTable, read_profile_file, write_binary
 from recbole_llmdistill.profiles.encoders.choice import EncoderOptions
 from recbole_llmdistill.profiles.encoding import encode_profiles
 from recbole_llmdistill.profiles.inspect.held_out_taste import measure_held_out_taste
 from recbole_llmdistill.profiles.inspect.split import read_split
-from recbole_llmdistill.profiles.manifest import carry_manifest
 from recbole_llmdistill.profiles.reducers.choice import ReducerOptions
 from recbole_llmdistill.profiles.reducing import reduce_vectors
-from recbole_llmdistill.profiles.texts import TEXTS, ProfileTexts, read_profile_texts
 
 DATASET = "ml-100k"
 _SECTION = re.compile(r"(?=\b(?:Preferences|Behaviour|Engagement): )")

@@ -62,7 +62,7 @@ def reducing() -> Attack:
     start = [*LLMDISTILL, "reduce", "--dataset=ml-100k", "--vectors=vectors", "--dimensions=16", "--out=out"]
 
     def begin(folder: Path) -> None:
-        from recbole_llmdistill.profile_file import write_binary
+        from recbole_llmdistill.formats.vectors import write_binary
 
         (folder / "vectors").mkdir()
         write_binary(folder / "vectors" / "ml-100k.useremb.npz", *_vectors(20_000, 64))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recbole_llmdistill.profile_file import write_binary, write_text
+from recbole_llmdistill.formats.vectors import write_binary, write_text
 
 FORMATS = {
     "binary": (".useremb.npz", write_binary),
@@ -27,7 +27,7 @@ FORMATS = {
 READ = r"""
 import json, re, sys, time
 from pathlib import Path
-from recbole_llmdistill.profile_file import read_profile_file
+from recbole_llmdistill.formats.vectors import read_profile_file
 def peak():  # not getrusage, whose peak a new process inherits
     return int(re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read()).group(1)) * 1024
 before = peak()
@@ -43,7 +43,7 @@ print(json.dumps({"seconds": read, "summed": time.perf_counter() - start, "peak"
 REDUCE = r"""
 import json, re, sys, time
 from pathlib import Path
-from recbole_llmdistill.profile_file import read_profile_file
+from recbole_llmdistill.formats.vectors import read_profile_file
 from recbole_llmdistill.profiles.reducers import linear
 from recbole_llmdistill.profiles.reducers.choice import ReducerOptions
 from recbole_llmdistill.profiles.reducing import reduce_vectors

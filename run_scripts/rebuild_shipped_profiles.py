@@ -14,10 +14,10 @@ from recbole.data import create_dataset
 
 import recbole_llmdistill  # noqa: F401  (registers the models)
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.profile_file import MANIFEST
+from recbole_llmdistill.formats.profile_texts import TEXTS, read_profile_texts
+from recbole_llmdistill.formats.vectors import MANIFEST
 from recbole_llmdistill.profiles.encoders.choice import EncoderOptions
 from recbole_llmdistill.profiles.encoding import encode_profiles
-from recbole_llmdistill.profiles.texts import TEXTS, read_profile_texts
 
 DIMENSIONS = 128  # of the vectors that the published figures were trained with
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recbole_llmdistill.profile_file import read_profile_file
+from recbole_llmdistill.formats.vectors import read_profile_file
 
 SCRIPT = Path(__file__).resolve().parents[1] / "run_scripts" / "end_to_end.sh"
 

@@ -10,8 +10,8 @@ from recbole.config import Config
 from recbole.data import create_dataset
 
 from recbole_llmdistill.files import resources
-from recbole_llmdistill.profile_file import read_profile_file
-from recbole_llmdistill.profiles.texts import read_profile_texts
+from recbole_llmdistill.formats.profile_texts import read_profile_texts
+from recbole_llmdistill.formats.vectors import read_profile_file
 
 SHIPPED = resources.properties("profiles", "ml-100k")
 

@@ -16,9 +16,9 @@ from recbole_llmdistill.dataset_converters.tables import Tables
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.journal import read_journal
 from recbole_llmdistill.files.yaml_file import read_yaml
-from recbole_llmdistill.profiles.manifest import read_manifest
+from recbole_llmdistill.formats.manifest import read_manifest
+from recbole_llmdistill.formats.profile_texts import read_profile_texts
 from recbole_llmdistill.profiles.prompts import load_prompt
-from recbole_llmdistill.profiles.texts import read_profile_texts
 from recbole_llmdistill.search.folder import SearchFolder
 from recbole_llmdistill.search.space_file import read_space
 

@@ -56,9 +56,9 @@ def add_parser(commands) -> None:
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Encode, and print what was done."""
     from recbole_llmdistill.cli.options import from_arguments
+    from recbole_llmdistill.formats.profile_texts import read_profile_texts
     from recbole_llmdistill.profiles.encoders.choice import EncoderOptions
     from recbole_llmdistill.profiles.encoding import encode_profiles
-    from recbole_llmdistill.profiles.texts import read_profile_texts
 
     options = from_arguments(EncoderOptions, arguments)
     if arguments.ray:
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
 def _find_profiles(given: Path | None, dataset: str) -> Path:
     """The file of the profiles: what was given, else what this package ships."""
     from recbole_llmdistill.files.resources import properties
-    from recbole_llmdistill.profiles.texts import TEXTS, find_profile_texts
+    from recbole_llmdistill.formats.profile_texts import TEXTS, find_profile_texts
 
     if given is not None:
         return find_profile_texts(given)

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
 
     from recbole_llmdistill.data.dataset_check import check_dataset
     from recbole_llmdistill.data.profile_lookup import find_profile_file
-    from recbole_llmdistill.profile_file import read_profile_file
+    from recbole_llmdistill.formats.vectors import read_profile_file
     from recbole_llmdistill.profiles.inspect.page import write_page
     from recbole_llmdistill.profiles.inspect.report import inspect_vectors
     from recbole_llmdistill.profiles.inspect.split import read_split
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
 def _texts(arguments: argparse.Namespace, beside: Path):
     """The profile texts asked for, or those at hand, or None."""
     from recbole_llmdistill.files.resources import properties
-    from recbole_llmdistill.profiles.texts import TEXTS, find_profile_texts, read_profile_texts
+    from recbole_llmdistill.formats.profile_texts import TEXTS, find_profile_texts, read_profile_texts
 
     if arguments.profiles is not None:
         return read_profile_texts(find_profile_texts(arguments.profiles))

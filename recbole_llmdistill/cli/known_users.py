@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recbole_llmdistill.data.user_names import differently_written
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.atomic_files import AtomicFile
+from recbole_llmdistill.formats.atomic_files import AtomicFile
 
 
 def check_known_users(config, users: Collection[str], source: Path) -> None:

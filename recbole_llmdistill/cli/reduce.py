@@ -40,7 +40,7 @@ def add_parser(commands) -> None:
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Reduce, and print what was kept."""
-    from recbole_llmdistill.profile_file import newest_twin, read_profile_file
+    from recbole_llmdistill.formats.vectors import newest_twin, read_profile_file
     from recbole_llmdistill.profiles.reducers.choice import ReducerOptions
     from recbole_llmdistill.profiles.reducing import reduce_vectors
 

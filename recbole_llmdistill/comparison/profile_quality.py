@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recbole_llmdistill.data.dataset import DistillationDataset
-from recbole_llmdistill.profile_file import ProfileTable, read_profile_file
+from recbole_llmdistill.formats.vectors import ProfileTable, read_profile_file
 from recbole_llmdistill.profiles.inspect.neighbours import nearest, unit_rows
 from recbole_llmdistill.profiles.sampling import sample_rows
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.profile_file import BINARY_SUFFIX, TEXT_SUFFIX, newest_twin
+from recbole_llmdistill.formats.vectors import BINARY_SUFFIX, TEXT_SUFFIX, newest_twin
 
 
 def find_profile_file(config) -> Path:

@@ -13,7 +13,7 @@ from recbole_llmdistill.data.profile_lookup import find_profile_file
 from recbole_llmdistill.data.user_names import differently_written
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.json_text import parse_json
-from recbole_llmdistill.profile_file import MANIFEST, ProfileTable, examine, read_profile_file
+from recbole_llmdistill.formats.vectors import MANIFEST, ProfileTable, examine, read_profile_file
 
 
 @dataclass(frozen=True)

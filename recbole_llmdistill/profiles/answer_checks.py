@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from recbole_llmdistill.profiles.answer_text import read_answer_text
+from recbole_llmdistill.formats.answer_text import read_answer_text
 from recbole_llmdistill.profiles.backends.protocol import Answer, RequestFailed
 
 # How models begin when they decline; only the beginning counts, since a profile may well say "cannot".

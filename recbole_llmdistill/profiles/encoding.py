@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.folder_lock import lock_output
-from recbole_llmdistill.profile_file import examine, read_profile_file
-from recbole_llmdistill.profile_file.table import CHUNK_BYTES
+from recbole_llmdistill.formats.manifest import carry_manifest, check_output_folder
+from recbole_llmdistill.formats.profile_texts import ProfileTexts
+from recbole_llmdistill.formats.vectors import examine, read_profile_file
+from recbole_llmdistill.formats.vectors.table import CHUNK_BYTES
 from recbole_llmdistill.profiles.encoders.choice import EncoderOptions, build_encoder
 from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts, TextEncoder
-from recbole_llmdistill.profiles.manifest import carry_manifest, check_output_folder
 from recbole_llmdistill.profiles.partial_embeddings import PartialEmbeddings
-from recbole_llmdistill.profiles.texts import ProfileTexts
 from recbole_llmdistill.profiles.vector_output import write_vectors
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from recbole.config import Config
 
 from recbole_llmdistill.data.dataset_check import check_dataset
-from recbole_llmdistill.profiles.atomic_files import AtomicFile
+from recbole_llmdistill.formats.atomic_files import AtomicFile
 from recbole_llmdistill.profiles.days import days_of
 from recbole_llmdistill.profiles.history_lines import DATE_LABEL, REPEATS_LABEL, with_date, write_lines
 from recbole_llmdistill.profiles.interaction_columns import Column, choose_interaction_columns

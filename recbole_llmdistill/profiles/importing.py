@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import ProfileTable, examine, read_profile_file
-from recbole_llmdistill.profile_file.binary import read_arrays, table_of_arrays
-from recbole_llmdistill.profile_file.table import row_chunks
+from recbole_llmdistill.formats.manifest import carry_manifest, check_output_folder
+from recbole_llmdistill.formats.vectors import ProfileTable, examine, read_profile_file
+from recbole_llmdistill.formats.vectors.binary import read_arrays, table_of_arrays
+from recbole_llmdistill.formats.vectors.table import row_chunks
 from recbole_llmdistill.profiles.importers.columns import Tell, check_values
 from recbole_llmdistill.profiles.importers.csv_file import read_csv
 from recbole_llmdistill.profiles.importers.json_file import read_json
 from recbole_llmdistill.profiles.importers.parquet import read_parquet
 from recbole_llmdistill.profiles.importers.piece import Piece
-from recbole_llmdistill.profiles.manifest import carry_manifest, check_output_folder
 from recbole_llmdistill.profiles.vector_output import write_vectors
 
 _LOG = getLogger(__name__)

@@ -8,7 +8,7 @@ import recbole.data.dataset
 from recbole.config import Config
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.atomic_files import AtomicFile
+from recbole_llmdistill.formats.atomic_files import AtomicFile
 from recbole_llmdistill.profiles.days import days_of
 from recbole_llmdistill.profiles.item_text import MISSING, chosen_fields, clean, format_number, shorten
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.atomic_files import AtomicFile
+from recbole_llmdistill.formats.atomic_files import AtomicFile
 from recbole_llmdistill.profiles.harmless_text import one_line
 from recbole_llmdistill.profiles.language_variants import language_variants
 

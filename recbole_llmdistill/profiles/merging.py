@@ -10,9 +10,9 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import written_atomically
 from recbole_llmdistill.files.folder_lock import FolderLock, lock_output
 from recbole_llmdistill.files.journal import json_line, read_journal
-from recbole_llmdistill.profiles.answer_text import without_thought
+from recbole_llmdistill.formats.answer_text import without_thought
+from recbole_llmdistill.formats.manifest import read_manifest
 from recbole_llmdistill.profiles.ledger import FAILURES, PROFILES
-from recbole_llmdistill.profiles.manifest import read_manifest
 from recbole_llmdistill.profiles.run_manifest import check_same, write_manifest
 from recbole_llmdistill.profiles.selection import Shard
 

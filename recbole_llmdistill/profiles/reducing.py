@@ -10,9 +10,9 @@ from tqdm import tqdm
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.folder_lock import lock_output
 from recbole_llmdistill.files.scratch_folder import scratch_folder
-from recbole_llmdistill.profile_file import ProfileTable, examine
-from recbole_llmdistill.profile_file.table import CHUNK_BYTES
-from recbole_llmdistill.profiles.manifest import carry_manifest, check_output_folder
+from recbole_llmdistill.formats.manifest import carry_manifest, check_output_folder
+from recbole_llmdistill.formats.vectors import ProfileTable, examine
+from recbole_llmdistill.formats.vectors.table import CHUNK_BYTES
 from recbole_llmdistill.profiles.quality import SAMPLE, ReductionQuality, measure_quality
 from recbole_llmdistill.profiles.reducers.choice import ReducerOptions, build_reducer
 from recbole_llmdistill.profiles.reducers.protocol import Reducer

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import MANIFEST
-from recbole_llmdistill.profiles.manifest import write_json
+from recbole_llmdistill.formats.manifest import write_json
+from recbole_llmdistill.formats.vectors import MANIFEST
 from recbole_llmdistill.profiles.prompts import Prompt
 
 # Keys in which a run may differ from the one that began the folder. A profile that was finished within fewer tokens is

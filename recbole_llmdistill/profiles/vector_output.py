@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import (
+from recbole_llmdistill.formats.vectors import (
     BINARY_SUFFIX,
     TEXT_SUFFIX,
     check_tokens,

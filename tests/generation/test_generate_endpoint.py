@@ -13,7 +13,7 @@ import pytest
 from chat_server import PROFILE, ChatServer
 from shop_dataset import write_shop
 
-from recbole_llmdistill.profiles.texts import read_profile_texts
+from recbole_llmdistill.formats.profile_texts import read_profile_texts
 
 
 def lines(path: Path) -> list[dict]:

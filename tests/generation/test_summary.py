@@ -2,7 +2,7 @@
 
 import json
 
-from recbole_llmdistill.profiles.texts import read_profile_texts
+from recbole_llmdistill.formats.profile_texts import read_profile_texts
 
 
 def test_summary_of_a_user(shop, generate) -> None:

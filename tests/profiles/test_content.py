@@ -8,7 +8,7 @@ import pytest
 
 from recbole_llmdistill.data.profiles import load_user_profiles
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import examine, read_profile_file, write_binary
+from recbole_llmdistill.formats.vectors import examine, read_profile_file, write_binary
 from recbole_llmdistill.profiles.inspect.user_map import lay_out
 from recbole_llmdistill.profiles.reducers.choice import ReducerOptions
 from recbole_llmdistill.profiles.reducing import reduce_vectors
@@ -115,7 +115,7 @@ def test_encode_warns_of_equal_vectors(llmdistill, tmp_path: Path, write_profile
 
 
 def test_halves_of_emoji_in_texts_are_replaced(write_profiles) -> None:
-    from recbole_llmdistill.profiles.texts import read_profile_texts
+    from recbole_llmdistill.formats.profile_texts import read_profile_texts
 
     path = write_profiles([]) / "profiles.jsonl"
     path.write_text("\ufeff" + json.dumps({"user_id": "1", "profile": "likes \ud83d"}) + "\n", encoding="utf-8")

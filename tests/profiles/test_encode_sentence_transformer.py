@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import read_profile_file
+from recbole_llmdistill.formats.vectors import read_profile_file
 from recbole_llmdistill.profiles.encoders.sentence_transformer import SentenceTransformerEncoder
 
 pytest.importorskip("sentence_transformers")

@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.profile_file import read_profile_file
+from recbole_llmdistill.formats.vectors import read_profile_file
 from recbole_llmdistill.profiles.encoders.tfidf import TfidfEncoder
 
 

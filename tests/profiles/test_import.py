@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import read_profile_file, write_binary, write_text
+from recbole_llmdistill.formats.vectors import read_profile_file, write_binary, write_text
 from recbole_llmdistill.profiles.importing import read_vectors
 
 USERS = ["3", "1", "2"]

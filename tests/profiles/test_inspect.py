@@ -14,14 +14,14 @@ import scipy.sparse as sp
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.profile_file import read_profile_file, write_binary
+from recbole_llmdistill.formats.profile_texts import read_profile_texts
+from recbole_llmdistill.formats.vectors import read_profile_file, write_binary
 from recbole_llmdistill.profiles.inspect.examples import find_examples
 from recbole_llmdistill.profiles.inspect.held_out_taste import measure_held_out_taste
 from recbole_llmdistill.profiles.inspect.neighbours import nearest, unit_rows
 from recbole_llmdistill.profiles.inspect.text_statistics import measure_texts
 from recbole_llmdistill.profiles.inspect.user_fields import favourite_genre, read_user_fields
 from recbole_llmdistill.profiles.inspect.vector_statistics import measure_vectors
-from recbole_llmdistill.profiles.texts import read_profile_texts
 
 
 def random_matrix(rows: int, columns: int, density: float, seed: int) -> sp.csr_matrix:

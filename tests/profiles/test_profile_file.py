@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import (
+from recbole_llmdistill.formats.vectors import (
     newest_twin,
     read_profile_file,
     write_binary,
     write_binary_in_chunks,
     write_text,
 )
-from recbole_llmdistill.profile_file import table as table_module
+from recbole_llmdistill.formats.vectors import table as table_module
 
 USERS = ["7", "a b", "ü"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import ProfileTable, read_profile_file, write_binary
+from recbole_llmdistill.formats.vectors import ProfileTable, read_profile_file, write_binary
 from recbole_llmdistill.profiles.quality import measure_quality
 from recbole_llmdistill.profiles.reducers.choice import ReducerOptions
 from recbole_llmdistill.profiles.reducing import reduce_vectors

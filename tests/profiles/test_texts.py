@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.texts import find_profile_texts, read_profile_texts
+from recbole_llmdistill.formats.profile_texts import find_profile_texts, read_profile_texts
 
 
 def write(path: Path, *records: object) -> Path:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file import read_profile_file, write_binary
+from recbole_llmdistill.formats.vectors import read_profile_file, write_binary
 
 
 @pytest.fixture

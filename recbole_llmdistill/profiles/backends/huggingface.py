@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.answer_text import is_mark
+from recbole_llmdistill.formats.answer_text import is_mark
 from recbole_llmdistill.profiles.backends.protocol import Answer, Request, RequestFailed
 from recbole_llmdistill.profiles.backends.tokens import load_tokenizer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file.numbers import to_float32
+from recbole_llmdistill.formats.vectors.numbers import to_float32
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recbole_llmdistill.formats.profile_texts import ProfileTexts
 from recbole_llmdistill.profiles.inspect.neighbours import nearest
 from recbole_llmdistill.profiles.sampling import sample_rows
-from recbole_llmdistill.profiles.texts import ProfileTexts
 
 SAMPLE = 5000
 NEAR = 0.9

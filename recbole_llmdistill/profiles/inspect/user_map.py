@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from recbole_llmdistill.profile_file import examine
+from recbole_llmdistill.formats.vectors import examine
 
 _ITERATIONS = 500  # half of scikit-learn's default, for half the time and a map that looks the same
 

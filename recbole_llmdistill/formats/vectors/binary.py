@@ -19,8 +19,8 @@ import numpy as np
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import written_atomically
-from recbole_llmdistill.profile_file.numbers import describe_type, to_float32
-from recbole_llmdistill.profile_file.table import ProfileTable, row_chunks
+from recbole_llmdistill.formats.vectors.numbers import describe_type, to_float32
+from recbole_llmdistill.formats.vectors.table import ProfileTable, row_chunks
 
 BINARY_SUFFIX = ".useremb.npz"
 

@@ -8,10 +8,10 @@ profiles were written from.
 from pathlib import Path
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profile_file.binary import BINARY_SUFFIX, read_binary, write_binary, write_binary_in_chunks
-from recbole_llmdistill.profile_file.content import Content, examine
-from recbole_llmdistill.profile_file.table import ProfileTable
-from recbole_llmdistill.profile_file.text import TEXT_SUFFIX, check_tokens, read_text, write_text
+from recbole_llmdistill.formats.vectors.binary import BINARY_SUFFIX, read_binary, write_binary, write_binary_in_chunks
+from recbole_llmdistill.formats.vectors.content import Content, examine
+from recbole_llmdistill.formats.vectors.table import ProfileTable
+from recbole_llmdistill.formats.vectors.text import TEXT_SUFFIX, check_tokens, read_text, write_text
 
 MANIFEST = "manifest.json"
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.json_text import parse_json
-from recbole_llmdistill.profiles.answer_text import without_thought
+from recbole_llmdistill.formats.answer_text import without_thought
 
 TEXTS = "profiles.jsonl"
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -11,8 +11,8 @@ from typing import Any
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import write_text_atomically
 from recbole_llmdistill.files.json_text import parse_json
-from recbole_llmdistill.profile_file import MANIFEST
-from recbole_llmdistill.profiles.texts import TEXTS
+from recbole_llmdistill.formats.profile_texts import TEXTS
+from recbole_llmdistill.formats.vectors import MANIFEST
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_llmdistill.profile_file.table import row_chunks
+from recbole_llmdistill.formats.vectors.table import row_chunks
 
 NOISE = 1e-6
 """Differences below this part of a vector's median value are rounding, of an encoder's batches for instance."""

@@ -1,0 +1,1 @@
+"""What stages hand to each other: profile texts, profile vectors, their manifests, atomic files."""
