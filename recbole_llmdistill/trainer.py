@@ -14,7 +14,7 @@ from recbole_llmdistill.compat.checkpoint_names import claim_again
 from recbole_llmdistill.compat.checkpoints import first_line, read_checkpoint, weights_of, write_checkpoint
 from recbole_llmdistill.compat.parallel_training import data_parallel
 from recbole_llmdistill.compat.token_tables import KEY, rows_by_token
-from recbole_llmdistill.data.profiles import load_user_profiles
+from recbole_llmdistill.data.user_vectors import load_user_profiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.evaluation import BestItemsCollector, best_items
 from recbole_llmdistill.freed_memory import keep_freed_memory

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recbole_llmdistill.data.profiles import UserProfiles
+from recbole_llmdistill.data.user_vectors import UserProfiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation_head import DistillationHead
 

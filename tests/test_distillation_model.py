@@ -4,7 +4,7 @@ import pytest
 import torch
 from recbole.model.sequential_recommender import BERT4Rec, SASRec
 
-from recbole_llmdistill.data.profiles import load_user_profiles
+from recbole_llmdistill.data.user_vectors import load_user_profiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation_model import resolve_layer
 

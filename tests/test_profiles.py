@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_llmdistill.data.profiles import UserProfiles, load_user_profiles
+from recbole_llmdistill.data.user_vectors import UserProfiles, load_user_profiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.fingerprint import fingerprint_interactions
 

@@ -9,7 +9,7 @@ import pytest
 
 from recbole_llmdistill.cli.convert import add_parser  # noqa: F401  (the converters import)
 from recbole_llmdistill.config.settings_file import check_settings_file
-from recbole_llmdistill.data.profiles import check_split
+from recbole_llmdistill.data.user_vectors import check_split
 from recbole_llmdistill.dataset_converters.description import describe
 from recbole_llmdistill.dataset_converters.json_lines import records
 from recbole_llmdistill.dataset_converters.tables import Tables

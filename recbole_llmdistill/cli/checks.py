@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from recbole_llmdistill.config.settings import DistillationSettings
-from recbole_llmdistill.data.profile_lookup import find_profile_file
+from recbole_llmdistill.data.vector_lookup import find_profile_file
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.registry import MODELS
 

@@ -193,8 +193,8 @@ def check_profiles(dataset: str) -> Finding:
 
     from recbole_llmdistill.config.settings import DistillationSettings
     from recbole_llmdistill.data.dataset_check import check_dataset
-    from recbole_llmdistill.data.profile_lookup import find_profile_file
-    from recbole_llmdistill.data.profiles import load_user_profiles
+    from recbole_llmdistill.data.user_vectors import load_user_profiles
+    from recbole_llmdistill.data.vector_lookup import find_profile_file
 
     logging.getLogger().setLevel(logging.ERROR)
     try:

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     from recbole.data import create_dataset
 
     from recbole_llmdistill.data.dataset_check import check_dataset
-    from recbole_llmdistill.data.profile_lookup import find_profile_file
+    from recbole_llmdistill.data.vector_lookup import find_profile_file
     from recbole_llmdistill.formats.vectors import read_profile_file
     from recbole_llmdistill.profiles.inspect.page import write_page
     from recbole_llmdistill.profiles.inspect.report import inspect_vectors

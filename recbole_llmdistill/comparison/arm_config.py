@@ -12,7 +12,7 @@ from recbole.config import Config
 from recbole_llmdistill.comparison.arms import Arm
 from recbole_llmdistill.config.recbole_config import build_config
 from recbole_llmdistill.config.settings import DistillationSettings
-from recbole_llmdistill.data.profile_lookup import find_profile_file
+from recbole_llmdistill.data.vector_lookup import find_profile_file
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.model.distillation_model import resolve_layer

@@ -9,7 +9,7 @@ from recbole_llmdistill.comparison.comparison import Comparison, cached_quality,
 from recbole_llmdistill.comparison.held_out import held_out_cases, read_parts
 from recbole_llmdistill.comparison.results import ResultsFolder
 from recbole_llmdistill.data.dataset_check import check_catalogue
-from recbole_llmdistill.data.profiles import check_split
+from recbole_llmdistill.data.user_vectors import check_split
 from recbole_llmdistill.errors import InputError
 
 

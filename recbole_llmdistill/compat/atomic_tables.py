@@ -18,7 +18,7 @@ from recbole.utils import FeatureSource, FeatureType
 
 from recbole_llmdistill.compat.extend import extend, replace
 from recbole_llmdistill.compat.row_filters import drop_rows_that_lack
-from recbole_llmdistill.data.atomic_tokens import MISSING_NUMBERS
+from recbole_llmdistill.data.fast.tokens import MISSING_NUMBERS
 from recbole_llmdistill.errors import InputError
 
 _SEQUENCES = (FeatureType.TOKEN_SEQ, FeatureType.FLOAT_SEQ)

@@ -22,7 +22,7 @@ from recbole_llmdistill.compat.atomic_tables import objects
 from recbole_llmdistill.compat.extend import replace
 from recbole_llmdistill.compat.row_filters import tables_with
 from recbole_llmdistill.compat.sequence_order import is_exact
-from recbole_llmdistill.data.atomic_tokens import coded
+from recbole_llmdistill.data.fast.tokens import coded
 from recbole_llmdistill.errors import InputError
 
 _SEQUENCES = (FeatureType.TOKEN_SEQ, FeatureType.FLOAT_SEQ)

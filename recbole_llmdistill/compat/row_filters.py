@@ -19,7 +19,7 @@ from recbole.data.interaction import Interaction
 from recbole.utils import FeatureType
 
 from recbole_llmdistill.compat.extend import replace
-from recbole_llmdistill.data.atomic_tokens import coded
+from recbole_llmdistill.data.fast.tokens import coded
 from recbole_llmdistill.errors import InputError
 
 _LINES_SHOWN = 5

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recbole_llmdistill.data.atomic_tokens import MISSING_NUMBERS
+from recbole_llmdistill.data.fast.tokens import MISSING_NUMBERS
 from recbole_llmdistill.errors import InputError
 
 TYPES = ("token", "token_seq", "float", "float_seq")

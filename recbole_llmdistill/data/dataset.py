@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from recbole.data.interaction import Interaction
 
-from recbole_llmdistill.data.loading import FileLoading
-from recbole_llmdistill.data.splitting import RowSplitting
+from recbole_llmdistill.data.fast.loading import FileLoading
+from recbole_llmdistill.data.fast.splitting import RowSplitting
 from recbole_llmdistill.data.windows import Windows, cut_windows
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.fingerprint import fingerprint_codes, token_codes

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from recbole_llmdistill.config.settings import DistillationSettings
-from recbole_llmdistill.data.profiles import UserProfiles
+from recbole_llmdistill.data.user_vectors import UserProfiles
 from recbole_llmdistill.model.distillation_loss import build_distillation_loss
 from recbole_llmdistill.model.pooling import build_pooling
 from recbole_llmdistill.model.profile_target import Bridge, build_aggregation

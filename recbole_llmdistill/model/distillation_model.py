@@ -7,7 +7,7 @@ from recbole.data.interaction import Interaction
 from torch import nn
 
 from recbole_llmdistill.config.settings import DistillationSettings
-from recbole_llmdistill.data.profiles import UserProfiles
+from recbole_llmdistill.data.user_vectors import UserProfiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation_head import DistillationHead
 from recbole_llmdistill.model.fast_layers import use_fast_layers

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_llmdistill.data import cache, loading
 from recbole_llmdistill.data.dataset import CausalSequenceDataset
+from recbole_llmdistill.data.fast import cache, loading
 
 READ, KEPT = "Data set read from", "Data set kept in"
 

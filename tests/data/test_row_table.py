@@ -7,7 +7,7 @@ import pytest
 import torch
 from recbole.data.interaction import Interaction
 
-from recbole_llmdistill.data.row_table import RowTable
+from recbole_llmdistill.data.fast.row_table import RowTable
 
 COLUMNS = {
     "user": torch.tensor([3, 1, 3, 2, 1, 3, 1]),

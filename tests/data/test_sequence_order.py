@@ -10,7 +10,7 @@ import torch
 from recbole.config import Config
 from recbole.data import create_dataset
 
-from recbole_llmdistill.data import cache
+from recbole_llmdistill.data.fast import cache
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.histories import load_histories
 

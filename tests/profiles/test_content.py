@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recbole_llmdistill.data.profiles import load_user_profiles
+from recbole_llmdistill.data.user_vectors import load_user_profiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import examine, read_profile_file, write_binary
 from recbole_llmdistill.profiles.inspect.user_map import lay_out

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recbole_llmdistill.data.cache import DataCache
+from recbole_llmdistill.data.fast.cache import DataCache
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.manifest import read_manifest
 from recbole_llmdistill.formats.profile_texts import read_profile_texts

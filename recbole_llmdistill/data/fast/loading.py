@@ -11,9 +11,9 @@ from recbole.data.dataset import SequentialDataset
 from recbole.utils import FeatureType
 
 from recbole_llmdistill.compat.atomic_tables import learn_columns
-from recbole_llmdistill.data import atomic_tokens
-from recbole_llmdistill.data.cache import LEAST_BYTES, DataCache
-from recbole_llmdistill.data.row_table import RowTable
+from recbole_llmdistill.data.fast import tokens as atomic_tokens
+from recbole_llmdistill.data.fast.cache import LEAST_BYTES, DataCache
+from recbole_llmdistill.data.fast.row_table import RowTable
 
 
 class FileLoading(SequentialDataset):

@@ -9,8 +9,8 @@ import torch
 
 from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.data.dataset import DistillationDataset
-from recbole_llmdistill.data.profile_lookup import find_profile_file
 from recbole_llmdistill.data.user_names import differently_written
+from recbole_llmdistill.data.vector_lookup import find_profile_file
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.json_text import parse_json
 from recbole_llmdistill.formats.vectors import MANIFEST, ProfileTable, examine, read_profile_file
