@@ -115,7 +115,7 @@ def measure_size(model: str, data: Path | None) -> dict:
 def measure_evaluation(whose: str, data: Path | None) -> dict:
     from recbole.trainer import Trainer
 
-    from recbole_llmdistill.trainer import DistillationTrainer
+    from recbole_llmdistill.training.trainer import DistillationTrainer
 
     config, network, (train_data, _, test_data) = prepare("SASRecDistill", data)
     trainer = (DistillationTrainer if whose == "ours" else Trainer)(config, network)

@@ -33,7 +33,7 @@ from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.model.bert4recdistill import BERT4RecDistill
 from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.sasrecdistill import SASRecDistill
-from recbole_llmdistill.trainer import DistillationTrainer
+from recbole_llmdistill.training.trainer import DistillationTrainer
 
 MODELS: dict[str, type] = {}
 """Registered models by name."""

@@ -7,7 +7,7 @@ from recbole.data import create_dataset, data_preparation
 from recbole.trainer import Trainer
 from recbole.utils import get_model, get_trainer, init_seed
 
-import recbole_llmdistill.evaluation as evaluation
+import recbole_llmdistill.training.evaluation as evaluation
 
 EVERY_TOPK_METRIC = ["Recall", "MRR", "NDCG", "Hit", "Precision", "MAP"]
 OF_THE_ITEMS = ["ShannonEntropy"]  # the others that need no scores stop with an error in RecBole 1.2.1

@@ -12,7 +12,7 @@ import pytest
 PROGRAM = """
 import json, resource
 import torch
-from recbole_llmdistill.freed_memory import keep_freed_memory
+from recbole_llmdistill.training.memory import keep_freed_memory
 
 def step():
     blocks = [torch.ones(2**20) for _ in range(40)]

@@ -5,7 +5,7 @@ from recbole.config import Config
 from recbole.model.sequential_recommender import BERT4Rec, SASRec
 from recbole.utils import get_model, get_trainer
 
-from recbole_llmdistill.trainer import DistillationTrainer
+from recbole_llmdistill.training.trainer import DistillationTrainer
 
 
 @pytest.mark.parametrize(("name", "base"), [("SASRecDistill", SASRec), ("BERT4RecDistill", BERT4Rec)])

@@ -16,11 +16,11 @@ from recbole_llmdistill.compat.parallel_training import data_parallel
 from recbole_llmdistill.compat.token_tables import KEY, rows_by_token
 from recbole_llmdistill.data.user_vectors import load_user_profiles
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.evaluation import BestItemsCollector, best_items
-from recbole_llmdistill.freed_memory import keep_freed_memory
 from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.training_report import CollapseWatch
-from recbole_llmdistill.resume import check_same_data, check_same_run, random_states, restore_random_states
+from recbole_llmdistill.training.evaluation import BestItemsCollector, best_items
+from recbole_llmdistill.training.memory import keep_freed_memory
+from recbole_llmdistill.training.resume import check_same_data, check_same_run, random_states, restore_random_states
 
 
 class DistillationTrainer(Trainer):

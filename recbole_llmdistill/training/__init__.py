@@ -1,0 +1,1 @@
+"""The trainer: two stages, evaluation, resuming, memory."""
