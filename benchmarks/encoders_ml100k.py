@@ -30,12 +30,12 @@ from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.formats.manifest import carry_manifest
 from recbole_llmdistill.formats.profile_texts import TEXTS, ProfileTexts, read_profile_texts
 from recbole_llmdistill.formats.vectors import ProfileTable, read_profile_file, write_binary
-from recbole_llmdistill.profiles.encoders.choice import EncoderOptions
-from recbole_llmdistill.profiles.encoding import encode_profiles
 from recbole_llmdistill.profiles.inspect.held_out_taste import measure_held_out_taste
 from recbole_llmdistill.profiles.inspect.split import read_split
-from recbole_llmdistill.profiles.reducers.choice import ReducerOptions
-from recbole_llmdistill.profiles.reducing import reduce_vectors
+from recbole_llmdistill.vectors.encoders.choice import EncoderOptions
+from recbole_llmdistill.vectors.encoding import encode_profiles
+from recbole_llmdistill.vectors.reducers.choice import ReducerOptions
+from recbole_llmdistill.vectors.reducing import reduce_vectors
 
 DATASET = "ml-100k"
 _SECTION = re.compile(r"(?=\b(?:Preferences|Behaviour|Engagement): )")

@@ -44,9 +44,9 @@ REDUCE = r"""
 import json, re, sys, time
 from pathlib import Path
 from recbole_llmdistill.formats.vectors import read_profile_file
-from recbole_llmdistill.profiles.reducers import linear
-from recbole_llmdistill.profiles.reducers.choice import ReducerOptions
-from recbole_llmdistill.profiles.reducing import reduce_vectors
+from recbole_llmdistill.vectors.reducers import linear
+from recbole_llmdistill.vectors.reducers.choice import ReducerOptions
+from recbole_llmdistill.vectors.reducing import reduce_vectors
 import sklearn.manifold, sklearn.neighbors
 def kilobytes(name):
     return int(re.search(name + r":\s+(\d+)", open("/proc/self/status").read()).group(1))

@@ -16,8 +16,8 @@ import recbole_llmdistill  # noqa: F401  (registers the models)
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.formats.profile_texts import TEXTS, read_profile_texts
 from recbole_llmdistill.formats.vectors import MANIFEST
-from recbole_llmdistill.profiles.encoders.choice import EncoderOptions
-from recbole_llmdistill.profiles.encoding import encode_profiles
+from recbole_llmdistill.vectors.encoders.choice import EncoderOptions
+from recbole_llmdistill.vectors.encoding import encode_profiles
 
 DIMENSIONS = 128  # of the vectors that the published figures were trained with
 

@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Encode, and print what was done."""
     from recbole_llmdistill.cli.options import from_arguments
     from recbole_llmdistill.formats.profile_texts import read_profile_texts
-    from recbole_llmdistill.profiles.encoders.choice import EncoderOptions
-    from recbole_llmdistill.profiles.encoding import encode_profiles
+    from recbole_llmdistill.vectors.encoders.choice import EncoderOptions
+    from recbole_llmdistill.vectors.encoding import encode_profiles
 
     options = from_arguments(EncoderOptions, arguments)
     if arguments.ray:

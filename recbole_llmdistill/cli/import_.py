@@ -33,7 +33,7 @@ def add_parser(commands) -> None:
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Import, and print what was written."""
     from recbole_llmdistill.formats.manifest import check_output_folder
-    from recbole_llmdistill.profiles.importing import check_content, import_vectors, read_vectors
+    from recbole_llmdistill.vectors.importing import check_content, import_vectors, read_vectors
 
     leave_to_recbole(settings, arguments.parser)
     config = build_config("SASRecDistill", arguments.dataset)

@@ -7,7 +7,7 @@ from pathlib import Path
 from recbole_llmdistill.cli.encode import report_files
 from recbole_llmdistill.cli.options import from_arguments
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.reducers.choice import METHODS
+from recbole_llmdistill.vectors.reducers.choice import METHODS
 
 
 def add_parser(commands) -> None:
@@ -41,8 +41,8 @@ def add_parser(commands) -> None:
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Reduce, and print what was kept."""
     from recbole_llmdistill.formats.vectors import newest_twin, read_profile_file
-    from recbole_llmdistill.profiles.reducers.choice import ReducerOptions
-    from recbole_llmdistill.profiles.reducing import reduce_vectors
+    from recbole_llmdistill.vectors.reducers.choice import ReducerOptions
+    from recbole_llmdistill.vectors.reducing import reduce_vectors
 
     if settings:
         raise InputError(f"argument {settings[0]!r} is not understood; see llmdistill reduce --help")

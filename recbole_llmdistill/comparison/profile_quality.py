@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from recbole_llmdistill.data.dataset import DistillationDataset
 from recbole_llmdistill.formats.vectors import ProfileTable, read_profile_file
 from recbole_llmdistill.profiles.inspect.neighbours import nearest, unit_rows
-from recbole_llmdistill.profiles.sampling import sample_rows
+from recbole_llmdistill.vectors.sampling import sample_rows
 
 NEIGHBOURS = 20
 _MOST_CANDIDATES = 20_000  # neighbours are looked for among so many users, and the users asked

@@ -10,8 +10,8 @@ from recbole_llmdistill.data.user_vectors import load_user_profiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import examine, read_profile_file, write_binary
 from recbole_llmdistill.profiles.inspect.user_map import lay_out
-from recbole_llmdistill.profiles.reducers.choice import ReducerOptions
-from recbole_llmdistill.profiles.reducing import reduce_vectors
+from recbole_llmdistill.vectors.reducers.choice import ReducerOptions
+from recbole_llmdistill.vectors.reducing import reduce_vectors
 
 NOISE = np.random.default_rng(0).normal(size=(40, 1, 12)).astype(np.float32)
 HERE = np.ones((40, 1), dtype=bool)
@@ -123,8 +123,8 @@ def test_halves_of_emoji_in_texts_are_replaced(write_profiles) -> None:
 
 
 def test_a_damaged_batch_of_an_interrupted_run_is_encoded_again(tmp_path: Path) -> None:
-    from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
-    from recbole_llmdistill.profiles.partial_embeddings import PartialEmbeddings
+    from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts
+    from recbole_llmdistill.vectors.partial_embeddings import PartialEmbeddings
 
     partial = PartialEmbeddings(tmp_path / "p", 40, 10)
     for batch in range(4):

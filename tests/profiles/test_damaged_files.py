@@ -17,7 +17,7 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.manifest import read_manifest
 from recbole_llmdistill.formats.profile_texts import read_profile_texts
 from recbole_llmdistill.formats.vectors import read_profile_file, write_binary, write_text
-from recbole_llmdistill.profiles.importing import read_vectors
+from recbole_llmdistill.vectors.importing import read_vectors
 
 USERS = ["u1", "ü", "3"]
 VECTORS = np.random.default_rng(0).normal(size=(3, 2, 4)).astype(np.float32)

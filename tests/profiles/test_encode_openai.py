@@ -11,7 +11,7 @@ import pytest
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import read_profile_file
-from recbole_llmdistill.profiles.encoders.openai_embeddings import OpenAIEncoder
+from recbole_llmdistill.vectors.encoders.openai_embeddings import OpenAIEncoder
 
 pytest.importorskip("openai")
 SECRET = "sk-a-very-secret-key"

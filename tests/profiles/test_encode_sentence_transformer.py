@@ -8,7 +8,7 @@ import pytest
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import read_profile_file
-from recbole_llmdistill.profiles.encoders.sentence_transformer import SentenceTransformerEncoder
+from recbole_llmdistill.vectors.encoders.sentence_transformer import SentenceTransformerEncoder
 
 pytest.importorskip("sentence_transformers")
 

@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.formats.vectors import read_profile_file
-from recbole_llmdistill.profiles.encoders.tfidf import TfidfEncoder
+from recbole_llmdistill.vectors.encoders.tfidf import TfidfEncoder
 
 
 def test_the_command_writes_what_training_reads(llmdistill, tmp_path: Path, shipped_texts) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from recbole_llmdistill.cli import doctor
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.encoders.choice import EncoderOptions, build_encoder
-from recbole_llmdistill.profiles.reducers.choice import ReducerOptions, build_reducer
+from recbole_llmdistill.vectors.encoders.choice import EncoderOptions, build_encoder
+from recbole_llmdistill.vectors.reducers.choice import ReducerOptions, build_reducer
 
 
 @pytest.mark.parametrize(

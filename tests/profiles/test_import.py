@@ -9,7 +9,7 @@ import pytest
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import read_profile_file, write_binary, write_text
-from recbole_llmdistill.profiles.importing import read_vectors
+from recbole_llmdistill.vectors.importing import read_vectors
 
 USERS = ["3", "1", "2"]
 VECTORS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
@@ -161,9 +161,9 @@ def test_broken_tables_are_one_line(tmp_path: Path) -> None:
 
 
 def test_a_file_larger_than_a_piece(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("recbole_llmdistill.profiles.importers.json_file.USERS", 2)
-    monkeypatch.setattr("recbole_llmdistill.profiles.importers.csv_file.ROWS", 2)
-    monkeypatch.setattr("recbole_llmdistill.profiles.importers.parquet.ROWS", 2)
+    monkeypatch.setattr("recbole_llmdistill.vectors.importers.json_file.USERS", 2)
+    monkeypatch.setattr("recbole_llmdistill.vectors.importers.csv_file.ROWS", 2)
+    monkeypatch.setattr("recbole_llmdistill.vectors.importers.parquet.ROWS", 2)
     for name, write in (("v.json", write_json), ("v.csv", write_csv_columns), ("v.parquet", write_parquet_lists)):
         write(tmp_path / name)
         table = read_vectors(tmp_path / name, tmp_path, None, None)

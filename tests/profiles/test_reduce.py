@@ -8,9 +8,9 @@ import pytest
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import ProfileTable, read_profile_file, write_binary
-from recbole_llmdistill.profiles.quality import measure_quality
-from recbole_llmdistill.profiles.reducers.choice import ReducerOptions
-from recbole_llmdistill.profiles.reducing import reduce_vectors
+from recbole_llmdistill.vectors.quality import measure_quality
+from recbole_llmdistill.vectors.reducers.choice import ReducerOptions
+from recbole_llmdistill.vectors.reducing import reduce_vectors
 
 USERS = 60
 
@@ -71,7 +71,7 @@ def test_none_keeps_all(full: Path, tmp_path: Path) -> None:
 
 
 def test_learnt_from_a_sample_in_pieces(full: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("recbole_llmdistill.profiles.reducing.CHUNK_BYTES", 1)
+    monkeypatch.setattr("recbole_llmdistill.vectors.reducing.CHUNK_BYTES", 1)
     found = reduced_by(full, tmp_path / "out", method="pca", dimensions=3, fit_sample=30, standardize=False)
     vectors = read_profile_file(full / "x.useremb.npz").vectors[:, 0].astype(np.float64)
     sample = np.sort(np.random.default_rng(0).choice(USERS, 30, replace=False))

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.inspect.neighbours import nearest, unit_rows
-from recbole_llmdistill.profiles.sampling import sample_rows
+from recbole_llmdistill.vectors.sampling import sample_rows
 
 NEIGHBOURS = 100
 TOP = 20

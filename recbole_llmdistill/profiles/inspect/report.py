@@ -17,7 +17,7 @@ from recbole_llmdistill.profiles.inspect.text_statistics import TextStatistics, 
 from recbole_llmdistill.profiles.inspect.user_fields import UserField, favourite_genre, read_user_fields
 from recbole_llmdistill.profiles.inspect.user_map import lay_out
 from recbole_llmdistill.profiles.inspect.vector_statistics import VectorStatistics, measure_vectors
-from recbole_llmdistill.profiles.sampling import sample_rows
+from recbole_llmdistill.vectors.sampling import sample_rows
 
 MAP_USERS = 2000
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from recbole_llmdistill.formats.profile_texts import ProfileTexts
 from recbole_llmdistill.profiles.inspect.neighbours import nearest
-from recbole_llmdistill.profiles.sampling import sample_rows
+from recbole_llmdistill.vectors.sampling import sample_rows
 
 SAMPLE = 5000
 NEAR = 0.9

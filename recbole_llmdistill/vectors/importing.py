@@ -13,12 +13,12 @@ from recbole_llmdistill.formats.manifest import carry_manifest, check_output_fol
 from recbole_llmdistill.formats.vectors import ProfileTable, examine, read_profile_file
 from recbole_llmdistill.formats.vectors.binary import read_arrays, table_of_arrays
 from recbole_llmdistill.formats.vectors.table import row_chunks
-from recbole_llmdistill.profiles.importers.columns import Tell, check_values
-from recbole_llmdistill.profiles.importers.csv_file import read_csv
-from recbole_llmdistill.profiles.importers.json_file import read_json
-from recbole_llmdistill.profiles.importers.parquet import read_parquet
-from recbole_llmdistill.profiles.importers.piece import Piece
-from recbole_llmdistill.profiles.vector_output import write_vectors
+from recbole_llmdistill.vectors.importers.columns import Tell, check_values
+from recbole_llmdistill.vectors.importers.csv_file import read_csv
+from recbole_llmdistill.vectors.importers.json_file import read_json
+from recbole_llmdistill.vectors.importers.parquet import read_parquet
+from recbole_llmdistill.vectors.importers.piece import Piece
+from recbole_llmdistill.vectors.output import write_vectors
 
 _LOG = getLogger(__name__)
 SUFFIXES = (".npz", ".useremb", ".parquet", ".json", ".csv", ".tsv")

@@ -13,8 +13,8 @@ import numpy as np
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors.numbers import LARGEST_WHOLE, to_float32
-from recbole_llmdistill.profiles.importers.columns import Tell, choose_user_column, choose_vector_columns
-from recbole_llmdistill.profiles.importers.piece import Piece, one_vector_each, stack
+from recbole_llmdistill.vectors.importers.columns import Tell, choose_user_column, choose_vector_columns
+from recbole_llmdistill.vectors.importers.piece import Piece, one_vector_each, stack
 
 ROWS = 4096
 _LONGEST_CELL = 2**31 - 1

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.encoders.long_texts import LongTexts, encode_with_limit
-from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
+from recbole_llmdistill.vectors.encoders.long_texts import LongTexts, encode_with_limit
+from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts
 
 _HUB_SECONDS = 10.0
 
@@ -83,7 +83,7 @@ class SentenceTransformerEncoder:
         return limit
 
     def settings(self) -> dict[str, Any]:
-        """As :class:`~recbole_llmdistill.profiles.encoders.protocol.TextEncoder`."""
+        """As :class:`~recbole_llmdistill.vectors.encoders.protocol.TextEncoder`."""
         import sentence_transformers
         import torch
 
@@ -107,7 +107,7 @@ class SentenceTransformerEncoder:
         """Nothing to learn."""
 
     def encode(self, texts: Sequence[str]) -> EncodedTexts:
-        """As :class:`~recbole_llmdistill.profiles.encoders.protocol.TextEncoder`."""
+        """As :class:`~recbole_llmdistill.vectors.encoders.protocol.TextEncoder`."""
         return encode_with_limit(texts, self._split, self.long, self._forward)
 
     def _forward(self, texts: list[str]) -> np.ndarray:

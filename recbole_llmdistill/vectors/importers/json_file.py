@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.importers.piece import Piece, one_vector_each, stack
+from recbole_llmdistill.vectors.importers.piece import Piece, one_vector_each, stack
 
 USERS = 4096
 _DEEPEST = 8  # the object, a user's vectors, a vector; and some, so that a wrong value is blamed by its user

@@ -9,7 +9,7 @@ import numpy as np
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import written_atomically
-from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
+from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts
 
 
 class PartialEmbeddings:

@@ -16,10 +16,10 @@ from recbole_llmdistill.formats.manifest import carry_manifest, check_output_fol
 from recbole_llmdistill.formats.profile_texts import ProfileTexts
 from recbole_llmdistill.formats.vectors import examine, read_profile_file
 from recbole_llmdistill.formats.vectors.table import CHUNK_BYTES
-from recbole_llmdistill.profiles.encoders.choice import EncoderOptions, build_encoder
-from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts, TextEncoder
-from recbole_llmdistill.profiles.partial_embeddings import PartialEmbeddings
-from recbole_llmdistill.profiles.vector_output import write_vectors
+from recbole_llmdistill.vectors.encoders.choice import EncoderOptions, build_encoder
+from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts, TextEncoder
+from recbole_llmdistill.vectors.output import write_vectors
+from recbole_llmdistill.vectors.partial_embeddings import PartialEmbeddings
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def encode_profiles(
         if missing:
             batches = ((batch, [profiles.texts[index] for index in order[partial.rows(batch)]]) for batch in missing)
             if ray_address is not None:
-                from recbole_llmdistill.profiles.encoders.on_ray import encode_on_ray
+                from recbole_llmdistill.vectors.encoders.on_ray import encode_on_ray
 
                 encoded = encode_on_ray(options, batches, ray_address)
             else:

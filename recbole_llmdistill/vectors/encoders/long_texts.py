@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
+from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts
 
 LongTexts = Literal["truncate", "chunk"]
 Split = Callable[[str], tuple[list[str], list[int]]]

@@ -25,11 +25,11 @@ class PCAReducer:
         self.dimensions, self.whiten = dimensions, whiten
 
     def settings(self) -> dict[str, Any]:
-        """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         return {"dimensions": self.dimensions, "scikit-learn": sklearn.__version__}
 
     def fit_transform(self, vectors: np.ndarray) -> np.ndarray:
-        """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         most = min(len(vectors) - 1, vectors.shape[1])  # centred vectors span one dimension less than there are
         if self.dimensions > most:
             raise InputError(
@@ -50,7 +50,7 @@ class PCAReducer:
         return self.transform(vectors)
 
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         return self.pca.transform(vectors).astype(np.float32)
 
 
@@ -69,11 +69,11 @@ class RandomProjectionReducer:
         self.projection = GaussianRandomProjection(dimensions, random_state=seed)
 
     def settings(self) -> dict[str, Any]:
-        """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         return {"dimensions": self.dimensions, "seed": self.seed, "scikit-learn": sklearn.__version__}
 
     def fit_transform(self, vectors: np.ndarray) -> np.ndarray:
-        """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         if self.dimensions > vectors.shape[1]:
             raise InputError(
                 f"--dimensions={self.dimensions} are more than the {vectors.shape[1]} that the vectors have"
@@ -82,7 +82,7 @@ class RandomProjectionReducer:
         return self.transform(vectors)
 
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         return self.projection.transform(vectors).astype(np.float32)
 
 
@@ -92,13 +92,13 @@ class NoReducer:
     explained_variance = 1.0
 
     def settings(self) -> dict[str, Any]:
-        """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         return {}
 
     def fit_transform(self, vectors: np.ndarray) -> np.ndarray:
-        """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         return vectors
 
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         return vectors

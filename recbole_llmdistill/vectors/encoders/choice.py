@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.encoders.protocol import TextEncoder
+from recbole_llmdistill.vectors.encoders.protocol import TextEncoder
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -83,16 +83,16 @@ def build_encoder(options: EncoderOptions) -> TextEncoder:
                 f"--{name.replace('_', '-')} means nothing to the encoder {options.encoder!r}; leave it out"
             )
     if options.kind == "tfidf":
-        from recbole_llmdistill.profiles.encoders.tfidf import TfidfEncoder
+        from recbole_llmdistill.vectors.encoders.tfidf import TfidfEncoder
 
         return TfidfEncoder(**given)
     if options.kind == "openai":
-        from recbole_llmdistill.profiles.encoders.openai_embeddings import OpenAIEncoder
+        from recbole_llmdistill.vectors.encoders.openai_embeddings import OpenAIEncoder
 
         model = options.encoder.removeprefix(_OPENAI)
         if not model:
             raise InputError("--encoder=openai: lacks the model's name, e.g. openai:text-embedding-3-small")
         return OpenAIEncoder(model, **given)
-    from recbole_llmdistill.profiles.encoders.sentence_transformer import SentenceTransformerEncoder
+    from recbole_llmdistill.vectors.encoders.sentence_transformer import SentenceTransformerEncoder
 
     return SentenceTransformerEncoder(options.encoder, **given)

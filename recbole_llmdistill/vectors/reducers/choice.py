@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.reducers.protocol import Reducer
+from recbole_llmdistill.vectors.reducers.protocol import Reducer
 
 METHODS = ("pca", "pca-whiten", "umap", "random-projection", "none")
 
@@ -42,7 +42,7 @@ def build_reducer(options: ReducerOptions) -> Reducer:
     Raises:
         InputError: it cannot be had, or an option means nothing to it.
     """
-    from recbole_llmdistill.profiles.reducers.linear import NoReducer, PCAReducer, RandomProjectionReducer
+    from recbole_llmdistill.vectors.reducers.linear import NoReducer, PCAReducer, RandomProjectionReducer
 
     for name in ("neighbours", "min_dist"):
         if options.method != "umap" and getattr(options, name) is not None:
@@ -55,7 +55,7 @@ def build_reducer(options: ReducerOptions) -> Reducer:
     if options.method == "random-projection":
         return RandomProjectionReducer(dimensions, options.seed)
     if options.method == "umap":
-        from recbole_llmdistill.profiles.reducers.umap import UMAPReducer
+        from recbole_llmdistill.vectors.reducers.umap import UMAPReducer
 
         neighbours = 15 if options.neighbours is None else options.neighbours
         min_dist = 0.1 if options.min_dist is None else options.min_dist

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends.event_loop import BackgroundLoop
 from recbole_llmdistill.profiles.backends.masking import Secrets, check_address, shown_address
-from recbole_llmdistill.profiles.encoders.long_texts import LongTexts, encode_with_limit
-from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
+from recbole_llmdistill.vectors.encoders.event_loop import BackgroundLoop
+from recbole_llmdistill.vectors.encoders.long_texts import LongTexts, encode_with_limit
+from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 DEFAULT_TOKEN_LIMIT = 8191
@@ -93,7 +93,7 @@ class OpenAIEncoder:
         return shown_address(str(self.client.base_url))
 
     def settings(self) -> dict[str, Any]:
-        """As :class:`~recbole_llmdistill.profiles.encoders.protocol.TextEncoder`."""
+        """As :class:`~recbole_llmdistill.vectors.encoders.protocol.TextEncoder`."""
         return {
             "encoder": "openai",
             "model": self.model,
@@ -109,7 +109,7 @@ class OpenAIEncoder:
         """Nothing to learn."""
 
     def encode(self, texts: Sequence[str]) -> EncodedTexts:
-        """As :class:`~recbole_llmdistill.profiles.encoders.protocol.TextEncoder`."""
+        """As :class:`~recbole_llmdistill.vectors.encoders.protocol.TextEncoder`."""
         return encode_with_limit(texts, self._split, self.long, self._ask)
 
     def _ask(self, texts: list[str]) -> np.ndarray:

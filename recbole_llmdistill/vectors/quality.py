@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_llmdistill.profiles.sampling import sample_rows
+from recbole_llmdistill.vectors.sampling import sample_rows
 
 NEIGHBOURS = 10
 SAMPLE = 2000

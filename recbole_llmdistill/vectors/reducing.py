@@ -13,11 +13,11 @@ from recbole_llmdistill.files.scratch_folder import scratch_folder
 from recbole_llmdistill.formats.manifest import carry_manifest, check_output_folder
 from recbole_llmdistill.formats.vectors import ProfileTable, examine
 from recbole_llmdistill.formats.vectors.table import CHUNK_BYTES
-from recbole_llmdistill.profiles.quality import SAMPLE, ReductionQuality, measure_quality
-from recbole_llmdistill.profiles.reducers.choice import ReducerOptions, build_reducer
-from recbole_llmdistill.profiles.reducers.protocol import Reducer
-from recbole_llmdistill.profiles.sampling import sample_rows
-from recbole_llmdistill.profiles.vector_output import write_vectors
+from recbole_llmdistill.vectors.output import write_vectors
+from recbole_llmdistill.vectors.quality import SAMPLE, ReductionQuality, measure_quality
+from recbole_llmdistill.vectors.reducers.choice import ReducerOptions, build_reducer
+from recbole_llmdistill.vectors.reducers.protocol import Reducer
+from recbole_llmdistill.vectors.sampling import sample_rows
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class UMAPReducer:
         )
 
     def settings(self) -> dict[str, Any]:
-        """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         from importlib.metadata import version
 
         return {
@@ -56,7 +56,7 @@ class UMAPReducer:
         }
 
     def fit_transform(self, vectors: np.ndarray) -> np.ndarray:
-        """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         if self.dimensions > len(vectors) - 2:  # its spectral start needs that many eigenvectors and one more
             raise InputError(
                 f"UMAP of {len(vectors)} vectors gives at most {max(len(vectors) - 2, 0)} dimensions; "
@@ -69,5 +69,5 @@ class UMAPReducer:
             return self.umap.fit_transform(vectors).astype(np.float32)
 
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """As :class:`~recbole_llmdistill.profiles.reducers.protocol.Reducer`."""
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         return self.umap.transform(vectors).astype(np.float32)

@@ -9,8 +9,8 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
-from recbole_llmdistill.profiles.sampling import sample_rows
+from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts
+from recbole_llmdistill.vectors.sampling import sample_rows
 
 
 class TfidfEncoder:
@@ -36,7 +36,7 @@ class TfidfEncoder:
         self.svd = TruncatedSVD(dimensions, algorithm="arpack", random_state=0)
 
     def settings(self) -> dict[str, Any]:
-        """As :class:`~recbole_llmdistill.profiles.encoders.protocol.TextEncoder`."""
+        """As :class:`~recbole_llmdistill.vectors.encoders.protocol.TextEncoder`."""
         return {
             "encoder": "tfidf",
             "dimensions": self.dimensions,
@@ -69,5 +69,5 @@ class TfidfEncoder:
         self.svd.fit(counts)
 
     def encode(self, texts: Sequence[str]) -> EncodedTexts:
-        """As :class:`~recbole_llmdistill.profiles.encoders.protocol.TextEncoder`."""
+        """As :class:`~recbole_llmdistill.vectors.encoders.protocol.TextEncoder`."""
         return EncodedTexts(self.svd.transform(self.vectorizer.transform(texts)).astype(np.float32))

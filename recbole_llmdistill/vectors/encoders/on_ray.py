@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.encoders.choice import EncoderOptions, build_encoder
-from recbole_llmdistill.profiles.encoders.protocol import EncodedTexts
 from recbole_llmdistill.ray_cluster import ray_cluster
 from recbole_llmdistill.ray_data import map_by_actors
+from recbole_llmdistill.vectors.encoders.choice import EncoderOptions, build_encoder
+from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts
 
 
 class EncodingActor:
     """Encodes whole batches, so that the vectors are those of a run without Ray.
 
     Args:
-        options: :class:`~recbole_llmdistill.profiles.encoders.choice.EncoderOptions` as JSON.
+        options: :class:`~recbole_llmdistill.vectors.encoders.choice.EncoderOptions` as JSON.
     """
 
     def __init__(self, options: str) -> None:

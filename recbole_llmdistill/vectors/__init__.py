@@ -1,0 +1,1 @@
+"""From texts to vectors: encoders, reductions, vectors of other people."""
