@@ -13,7 +13,6 @@ from tqdm import tqdm
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.backends import context, summary, tokens
 from recbole_llmdistill.profiles.backends.choose import LLMOptions, choose_backend
-from recbole_llmdistill.profiles.backends.masking import shown_address
 from recbole_llmdistill.profiles.backends.protocol import Backend
 from recbole_llmdistill.profiles.estimate import Price, estimate
 from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, generate
@@ -26,6 +25,7 @@ from recbole_llmdistill.profiles.selection import Shard, select_users
 from recbole_llmdistill.profiles.show_prompt import show_prompt
 from recbole_llmdistill.profiles.strategies import STRATEGIES, VIEWS
 from recbole_llmdistill.profiles.window import Window
+from recbole_llmdistill.servers.masking import shown_address
 
 DEFAULT_PROMPT = "neutral-short"
 VIEW_PROMPTS = "needs,tastes,habits"

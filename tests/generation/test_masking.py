@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from recbole_llmdistill.profiles.backends.masking import Secrets, shown_address
+from recbole_llmdistill.servers.masking import Secrets, shown_address
 
 KEY = "sk-proj/Ab+Cd=12?34_x~y&z"
 

@@ -21,7 +21,7 @@ from recbole_llmdistill.vectors.reducers.choice import ReducerOptions, build_red
 )
 def test_a_missing_package_names_its_extra(monkeypatch, package: str, extra: str, build) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
-    monkeypatch.delitem(sys.modules, "recbole_llmdistill.profiles.backends.http_client", raising=False)
+    monkeypatch.delitem(sys.modules, "recbole_llmdistill.servers.http_client", raising=False)
     with pytest.raises(InputError, match=rf"pip install 'recbole-llmdistill\[{extra}\]'") as caught:
         build()
     assert "\n" not in str(caught.value)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from recbole_llmdistill.profiles.backends.http_client import error_of, read_json
-from recbole_llmdistill.profiles.backends.masking import Secrets
 from recbole_llmdistill.profiles.backends.protocol import Answer, RequestFailed
+from recbole_llmdistill.servers.http_client import error_of, read_json
+from recbole_llmdistill.servers.masking import Secrets
 
 _MOST_TOKENS = 10**9
 _FINISHED = ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "end", "complete", "completed")

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends.masking import Secrets, check_address, shown_address
 from recbole_llmdistill.profiles.backends.protocol import Answer, Request, RequestFailed
 from recbole_llmdistill.profiles.backends.tokens import token_counter
+from recbole_llmdistill.servers.masking import Secrets, check_address, shown_address
 
 if TYPE_CHECKING:
     import openai
@@ -133,7 +133,7 @@ class OpenAIBackend:
 
     def _new_client(self) -> "openai.AsyncOpenAI":
         try:
-            from recbole_llmdistill.profiles.backends.http_client import check_limits, connect, key_of
+            from recbole_llmdistill.servers.http_client import check_limits, connect, key_of
 
             check_limits(self.settings.timeout, self.settings.retries)
             key = key_of(self.settings.key_variable)
@@ -158,7 +158,7 @@ class OpenAIBackend:
         import httpx2
         import openai
 
-        from recbole_llmdistill.profiles.backends.http_client import UnreadableAnswer, describe_error, read_json
+        from recbole_llmdistill.servers.http_client import UnreadableAnswer, describe_error, read_json
 
         try:
             return read_json((await self.client.get("/models", cast_to=httpx2.Response)).text)
@@ -184,7 +184,7 @@ class OpenAIBackend:
         import openai
 
         from recbole_llmdistill.profiles.backends.completion import read_completion
-        from recbole_llmdistill.profiles.backends.http_client import describe_error
+        from recbole_llmdistill.servers.http_client import describe_error
 
         try:
             return read_completion((await self._create(request)).text, self.secrets)
@@ -223,7 +223,7 @@ class OpenAIBackend:
     async def _can_be_retrieved(self) -> bool:
         import openai
 
-        from recbole_llmdistill.profiles.backends.http_client import UnreadableAnswer
+        from recbole_llmdistill.servers.http_client import UnreadableAnswer
 
         try:
             await self.client.models.retrieve(self.settings.model)

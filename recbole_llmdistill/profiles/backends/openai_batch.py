@@ -213,7 +213,7 @@ class OpenAIBatchBackend(OpenAIBackend):
 
     async def _lines(self, file_id: str, requests: int) -> AsyncIterator[bytes]:
         """Lines of a file at the server, as they come; one that is too long is left out, and its request unanswered."""
-        from recbole_llmdistill.profiles.backends.http_client import TRANSFER_SECONDS
+        from recbole_llmdistill.servers.http_client import TRANSFER_SECONDS
 
         rest, skipping, lines = b"", False, 0
         async with (
@@ -236,7 +236,7 @@ class OpenAIBatchBackend(OpenAIBackend):
 
     def _read(self, line: bytes) -> tuple[str | None, Answer | Exception]:
         """Whose request a line answers, and how."""
-        from recbole_llmdistill.profiles.backends.http_client import read_json
+        from recbole_llmdistill.servers.http_client import read_json
 
         try:
             record = read_json(line.decode("utf-8", "replace"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends.masking import Secrets, check_address, shown_address
+from recbole_llmdistill.servers.masking import Secrets, check_address, shown_address
 from recbole_llmdistill.vectors.encoders.event_loop import BackgroundLoop
 from recbole_llmdistill.vectors.encoders.long_texts import LongTexts, encode_with_limit
 from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts
@@ -57,7 +57,7 @@ class OpenAIEncoder:
         max_retries: int = 6,
     ) -> None:
         try:
-            from recbole_llmdistill.profiles.backends.http_client import MOST_BYTES, connect, key_of
+            from recbole_llmdistill.servers.http_client import MOST_BYTES, connect, key_of
         except ImportError as error:
             raise InputError(
                 f"encoder 'openai:{model}' needs the openai client ({error}): pip install 'recbole-llmdistill[llm]'; "
@@ -121,7 +121,7 @@ class OpenAIEncoder:
         import httpx2
         import openai
 
-        from recbole_llmdistill.profiles.backends.http_client import UnreadableAnswer, describe_error, read_json
+        from recbole_llmdistill.servers.http_client import UnreadableAnswer, describe_error, read_json
 
         wanted = {} if self.dimensions is None else {"dimensions": self.dimensions}
         body = {
@@ -155,7 +155,7 @@ class OpenAIEncoder:
         Raises:
             InputError: it has others, or none.
         """
-        from recbole_llmdistill.profiles.backends.http_client import error_of
+        from recbole_llmdistill.servers.http_client import error_of
 
         if (error := error_of(answer)) is not None:
             raise self._no_embeddings(error)

@@ -19,7 +19,7 @@ import httpx2  # what the openai client is made of
 import openai
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends.masking import Secrets, shown_address
+from recbole_llmdistill.servers.masking import Secrets, shown_address
 
 MOST_BYTES = 16 * 2**20
 """Of an answer; one of 100,000 tokens has less than a megabyte."""
