@@ -20,15 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
-from recbole_llmdistill.profiles.backends.openai import OpenAIBackend, OpenAISettings
-from recbole_llmdistill.profiles.backends.protocol import Answer, Request
+from recbole_llmdistill.profiles.context import Window
 from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, generate
-from recbole_llmdistill.profiles.histories import Column, Histories
-from recbole_llmdistill.profiles.item_text import Catalogue
+from recbole_llmdistill.profiles.history.histories import Column, Histories
+from recbole_llmdistill.profiles.history.item_text import Catalogue
 from recbole_llmdistill.profiles.ledger import Ledger
+from recbole_llmdistill.profiles.llm.openai import OpenAIBackend, OpenAISettings
+from recbole_llmdistill.profiles.llm.protocol import Answer, Request
 from recbole_llmdistill.profiles.prompts import load_prompt
 from recbole_llmdistill.profiles.strategies import STRATEGIES
-from recbole_llmdistill.profiles.window import Window
 
 ITEMS, LENGTH, PORT = 20_000, 20, 8799
 PROFILE = "Preferences: mostly calm drama. " + "This person likes thoughtful works from many countries. " * 15

@@ -14,7 +14,7 @@ from recbole_readback import items_by_id, raw_rows, read_with_recbole
 from recbole_llmdistill.dataset_converters.conversion import convert
 from recbole_llmdistill.dataset_converters.tables import Tables
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.histories import load_histories
+from recbole_llmdistill.profiles.history.histories import load_histories
 
 HEAD = "user_id,item_id\n"
 ROWS = "".join(f"u{n % 3},i{n % 4}\n" for n in range(12))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from recbole_llmdistill.formats.answer_text import read_answer_text
-from recbole_llmdistill.profiles.backends.protocol import Answer, RequestFailed
+from recbole_llmdistill.profiles.llm.protocol import Answer, RequestFailed
 
 # How models begin when they decline; only the beginning counts, since a profile may well say "cannot".
 _REFUSAL = re.compile(

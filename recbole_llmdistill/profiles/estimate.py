@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_llmdistill.profiles.backends.protocol import Answer
-from recbole_llmdistill.profiles.histories import Histories
+from recbole_llmdistill.profiles.context import Window
+from recbole_llmdistill.profiles.history.histories import Histories
+from recbole_llmdistill.profiles.llm.protocol import Answer
 from recbole_llmdistill.profiles.prompts import Prompt
 from recbole_llmdistill.profiles.strategies.task import Question, Strategy, Task
-from recbole_llmdistill.profiles.window import Window
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import numpy as np
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.answer_checks import check_answer, named_titles
-from recbole_llmdistill.profiles.backends.protocol import Answer, Backend, Request, RequestFailed
-from recbole_llmdistill.profiles.histories import Histories
+from recbole_llmdistill.profiles.context import Window
+from recbole_llmdistill.profiles.history.histories import Histories
 from recbole_llmdistill.profiles.ledger import Ledger
+from recbole_llmdistill.profiles.llm.protocol import Answer, Backend, Request, RequestFailed
 from recbole_llmdistill.profiles.prompts import Prompt
 from recbole_llmdistill.profiles.stopping import Stop
 from recbole_llmdistill.profiles.strategies.task import Question, Strategy, Task, all_of
-from recbole_llmdistill.profiles.window import Window
 
 
 @dataclass

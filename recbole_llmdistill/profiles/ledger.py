@@ -12,7 +12,7 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.folder_lock import FolderLock
 from recbole_llmdistill.files.journal import Journal, read_journal
 from recbole_llmdistill.formats.manifest import read_manifest
-from recbole_llmdistill.profiles.backends.protocol import Answer
+from recbole_llmdistill.profiles.llm.protocol import Answer
 from recbole_llmdistill.profiles.run_manifest import check_same, write_manifest
 
 PROFILES, FAILURES, PARTS = "profiles.jsonl", "failures.jsonl", "parts.jsonl"

@@ -1,7 +1,7 @@
 """Prompts: one file each, below ``properties/prompts`` or anywhere; a new prompt is a new file.
 
 Item texts and earlier answers are data. They stand between ``<history>`` or ``<profile>`` tags, what has a meaning in
-a prompt is replaced (:mod:`recbole_llmdistill.profiles.harmless_text`), and placeholders are filled in one pass, so
+a prompt is replaced (:mod:`recbole_llmdistill.profiles.history.harmless_text`), and placeholders are filled in one pass, so
 that nothing in them is taken for a placeholder, a tag or a turn of the conversation.
 
 A prompt should ask for nothing that the data cannot show: what stands between ``{if values}`` and ``{end}`` is sent
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.files.yaml_file import read_yaml
-from recbole_llmdistill.profiles.harmless_text import harmless
+from recbole_llmdistill.profiles.history.harmless_text import harmless
 
 Part = Literal["create", "update", "merge"]
 

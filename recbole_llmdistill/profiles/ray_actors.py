@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends.choose import LLMOptions, choose_backend
-from recbole_llmdistill.profiles.backends.protocol import Answer, RequestFailed
+from recbole_llmdistill.profiles.context import Window
 from recbole_llmdistill.profiles.generation import (
     ProfileWriter,
     Progress,
@@ -21,11 +20,12 @@ from recbole_llmdistill.profiles.generation import (
     add_profile,
     failure_record,
 )
-from recbole_llmdistill.profiles.histories import Histories
+from recbole_llmdistill.profiles.history.histories import Histories
 from recbole_llmdistill.profiles.ledger import Ledger
+from recbole_llmdistill.profiles.llm.choose import LLMOptions, choose_backend
+from recbole_llmdistill.profiles.llm.protocol import Answer, RequestFailed
 from recbole_llmdistill.profiles.prompts import Prompt
 from recbole_llmdistill.profiles.strategies import STRATEGIES
-from recbole_llmdistill.profiles.window import Window
 from recbole_llmdistill.ray_cluster import ray_cluster
 from recbole_llmdistill.ray_data import map_by_actors
 

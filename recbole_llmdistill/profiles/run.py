@@ -11,20 +11,20 @@ import numpy as np
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends import context, summary, tokens
-from recbole_llmdistill.profiles.backends.choose import LLMOptions, choose_backend
-from recbole_llmdistill.profiles.backends.protocol import Backend
+from recbole_llmdistill.profiles.context import Window
 from recbole_llmdistill.profiles.estimate import Price, estimate
 from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, generate
-from recbole_llmdistill.profiles.histories import Histories, load_histories
+from recbole_llmdistill.profiles.history.histories import Histories, load_histories
 from recbole_llmdistill.profiles.ledger import FAILURES, Ledger, measured_answer_tokens
+from recbole_llmdistill.profiles.llm import context, summary, tokens
+from recbole_llmdistill.profiles.llm.choose import LLMOptions, choose_backend
+from recbole_llmdistill.profiles.llm.protocol import Backend
 from recbole_llmdistill.profiles.progress_bar import ProgressBar
 from recbole_llmdistill.profiles.prompts import Prompt, load_prompts
 from recbole_llmdistill.profiles.run_manifest import describe_prompts
 from recbole_llmdistill.profiles.selection import Shard, select_users
 from recbole_llmdistill.profiles.show_prompt import show_prompt
 from recbole_llmdistill.profiles.strategies import STRATEGIES, VIEWS
-from recbole_llmdistill.profiles.window import Window
 from recbole_llmdistill.servers.masking import shown_address
 
 DEFAULT_PROMPT = "neutral-short"
@@ -247,6 +247,6 @@ def _prompts(arguments: argparse.Namespace) -> list[Prompt]:
 
 
 def _batch_price() -> float:
-    from recbole_llmdistill.profiles.backends.openai_batch import PRICE_FACTOR
+    from recbole_llmdistill.profiles.llm.openai_batch import PRICE_FACTOR
 
     return PRICE_FACTOR

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.histories import Histories
+from recbole_llmdistill.profiles.history.histories import Histories
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends.protocol import Answer, Backend
-from recbole_llmdistill.profiles.histories import Histories
+from recbole_llmdistill.profiles.context import Window
+from recbole_llmdistill.profiles.history.histories import Histories
+from recbole_llmdistill.profiles.llm.protocol import Answer, Backend
 from recbole_llmdistill.profiles.prompts import Prompt
 from recbole_llmdistill.profiles.strategies.task import Question, Strategy, Task
-from recbole_llmdistill.profiles.window import Window
 
 
 def show_prompt(

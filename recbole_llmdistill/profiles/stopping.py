@@ -7,7 +7,7 @@ from typing import Any
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.processes import signals as ending_signals
-from recbole_llmdistill.profiles.backends.protocol import RequestFailed
+from recbole_llmdistill.profiles.llm.protocol import RequestFailed
 
 
 class Stop:

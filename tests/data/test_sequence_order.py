@@ -12,7 +12,7 @@ from recbole.data import create_dataset
 
 from recbole_llmdistill.data.fast import cache
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.histories import load_histories
+from recbole_llmdistill.profiles.history.histories import load_histories
 
 SPLITS = {
     "LS": {"split": {"LS": "valid_and_test"}, "group_by": "user"},

@@ -4,7 +4,7 @@ import pytest
 
 from recbole_llmdistill.formats.answer_text import read_answer_text, without_thought
 from recbole_llmdistill.profiles.answer_checks import check_answer
-from recbole_llmdistill.profiles.backends.protocol import Answer, RequestFailed
+from recbole_llmdistill.profiles.llm.protocol import Answer, RequestFailed
 
 PROFILE = "Preferences: drama.\nLikes [old] films <3 & more."
 

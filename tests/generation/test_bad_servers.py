@@ -157,7 +157,7 @@ def test_a_redirect_within_the_host_is_followed(shop, serve, generate) -> None:
 @pytest.mark.parametrize("batch", [False, True])
 @pytest.mark.parametrize("form", [KEY, base64.b64encode(f"Bearer {KEY}".encode()).decode(), "x" * 290 + KEY])
 def test_the_key_reaches_no_file(shop, serve, generate, monkeypatch, capsys, batch: bool, form: str) -> None:
-    from recbole_llmdistill.profiles.backends import openai_batch
+    from recbole_llmdistill.profiles.llm import openai_batch
 
     monkeypatch.setattr(openai_batch.OpenAIBatchBackend.__init__, "__defaults__", (0.05, 0.1))
     monkeypatch.setenv("MY_KEY", f"{KEY}\n")  # as a file of secrets ends
@@ -203,7 +203,7 @@ def test_secrets_of_the_address_stay_out_of_the_manifest(shop, serve, generate) 
 def test_a_parameter_that_the_model_refuses_is_left_out(
     shop, serve, generate, monkeypatch, capsys, error: dict, batch: bool
 ) -> None:
-    from recbole_llmdistill.profiles.backends import openai_batch
+    from recbole_llmdistill.profiles.llm import openai_batch
 
     monkeypatch.setattr(openai_batch.OpenAIBatchBackend.__init__, "__defaults__", (0.05, 0.1))
     name = "max_tokens" if "max_completion" in error["message"] else "temperature"

@@ -15,7 +15,7 @@ from shop_dataset import write_shop
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.fingerprint import fingerprint_interactions
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.profiles.histories import load_histories
+from recbole_llmdistill.profiles.history.histories import load_histories
 
 ML_100K = Path(importlib.util.find_spec("recbole").origin).parent / "dataset_example" / "ml-100k"
 

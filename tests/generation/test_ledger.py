@@ -8,7 +8,7 @@ import pytest
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.journal import Journal, read_journal
 from recbole_llmdistill.profiles.answer_checks import check_answer, named_titles
-from recbole_llmdistill.profiles.backends.protocol import Answer, RequestFailed
+from recbole_llmdistill.profiles.llm.protocol import Answer, RequestFailed
 from recbole_llmdistill.profiles.selection import Shard
 
 

@@ -8,10 +8,10 @@ import pytest
 from chat_server import PROFILE
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends.openai import OpenAISettings
-from recbole_llmdistill.profiles.backends.openai_batch import OpenAIBatchBackend
-from recbole_llmdistill.profiles.backends.protocol import Request, RequestFailed
-from recbole_llmdistill.profiles.histories import History
+from recbole_llmdistill.profiles.history.histories import History
+from recbole_llmdistill.profiles.llm.openai import OpenAISettings
+from recbole_llmdistill.profiles.llm.openai_batch import OpenAIBatchBackend
+from recbole_llmdistill.profiles.llm.protocol import Request, RequestFailed
 
 NOBODY = History("u", np.array([], dtype=int), [])
 
@@ -112,7 +112,7 @@ def test_refused_and_unanswered(tmp_path, serve) -> None:
 
 
 def test_by_the_command(tmp_path, shop, serve, generate, monkeypatch) -> None:
-    from recbole_llmdistill.profiles.backends import openai_batch
+    from recbole_llmdistill.profiles.llm import openai_batch
 
     monkeypatch.setattr(openai_batch.OpenAIBatchBackend.__init__, "__defaults__", (0.05, 0.1))
     server = serve()

@@ -11,15 +11,15 @@ from recbole.config import Config
 from shop_dataset import write_click_log, write_shop
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.days import UNKNOWN, days_of
-from recbole_llmdistill.profiles.harmless_text import harmless, one_line
-from recbole_llmdistill.profiles.histories import load_histories
-from recbole_llmdistill.profiles.history_lines import write_lines
+from recbole_llmdistill.profiles.context import Window, split
+from recbole_llmdistill.profiles.history.days import UNKNOWN, days_of
+from recbole_llmdistill.profiles.history.harmless_text import harmless, one_line
+from recbole_llmdistill.profiles.history.histories import load_histories
+from recbole_llmdistill.profiles.history.history_lines import write_lines
+from recbole_llmdistill.profiles.history.language_variants import language_variants
 from recbole_llmdistill.profiles.inspect.user_fields import favourite_genre
-from recbole_llmdistill.profiles.language_variants import language_variants
 from recbole_llmdistill.profiles.prompts import load_prompt, prompt_names
 from recbole_llmdistill.profiles.strategies.task import Task
-from recbole_llmdistill.profiles.window import Window, split
 
 DAY = 19_723  # 2024-01-01
 
@@ -58,7 +58,7 @@ def test_days_of_real_times_and_of_none(unit: float) -> None:
 
 def test_each_part_of_a_history_begins_with_a_date() -> None:
     """Whatever line a part begins with, its day can be read from the part alone, within the room."""
-    from recbole_llmdistill.profiles.histories import History
+    from recbole_llmdistill.profiles.history.histories import History
 
     lines = write_lines([f"item {number}" for number in range(60)], days=[DAY + number // 25 for number in range(60)])
     history = History("u", [], lines.texts, lines.interactions, lines.dates, [], 1)

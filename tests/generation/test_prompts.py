@@ -3,7 +3,7 @@
 import pytest
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.item_text import clean
+from recbole_llmdistill.profiles.history.item_text import clean
 from recbole_llmdistill.profiles.prompts import load_prompt, load_prompts, prompt_names
 
 DOMAINS = ("movies", "beauty", "video", "sessions", "neutral")

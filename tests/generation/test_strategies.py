@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends.protocol import Answer
-from recbole_llmdistill.profiles.histories import History
+from recbole_llmdistill.profiles.context import CUT_MARK, Window, split
+from recbole_llmdistill.profiles.history.histories import History
+from recbole_llmdistill.profiles.llm.protocol import Answer
 from recbole_llmdistill.profiles.prompts import Prompt
 from recbole_llmdistill.profiles.strategies import STRATEGIES
 from recbole_llmdistill.profiles.strategies.task import Task
-from recbole_llmdistill.profiles.window import CUT_MARK, Window, split
 
 PROMPT = Prompt(
     name="p",

@@ -37,7 +37,7 @@ def test_movielens_genres(tmp_path, command) -> None:
 
     from recbole.config import Config
 
-    from recbole_llmdistill.profiles.histories import load_histories
+    from recbole_llmdistill.profiles.history.histories import load_histories
 
     assert command("generate", "-d", "ml-100k", "--llm", "none:summary", "--limit=1", "--out", "out") == 0
     record = json.loads((tmp_path / "out" / "profiles.jsonl").read_text())

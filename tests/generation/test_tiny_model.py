@@ -9,7 +9,7 @@ import torch
 from tiny_gemma import build
 
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.profiles.backends.huggingface import HuggingFaceBackend, HuggingFaceSettings
+from recbole_llmdistill.profiles.llm.huggingface import HuggingFaceBackend, HuggingFaceSettings
 
 CONTEXT = 1024
 PROMPT = """
@@ -113,8 +113,8 @@ def test_a_batch_answers_as_single_requests_do(tiny_gemma, shop) -> None:
 
     import numpy as np
 
-    from recbole_llmdistill.profiles.backends.protocol import Request
-    from recbole_llmdistill.profiles.histories import History
+    from recbole_llmdistill.profiles.history.histories import History
+    from recbole_llmdistill.profiles.llm.protocol import Request
 
     nobody = History("u", np.array([], dtype=int), [])
     requests = [Request("word " * length, 12, nobody) for length in (1, 40, 3, 200, 7)]
@@ -137,7 +137,7 @@ def test_a_batch_answers_as_single_requests_do(tiny_gemma, shop) -> None:
 
 def test_a_title_cannot_end_the_users_turn(tiny_gemma) -> None:
     """Special tokens of the chat template in an item text are plain text to the model."""
-    from recbole_llmdistill.profiles.item_text import clean
+    from recbole_llmdistill.profiles.history.item_text import clean
 
     backend = HuggingFaceBackend(HuggingFaceSettings(str(tiny_gemma)))
     turn = backend.tokenizer.convert_tokens_to_ids("<end_of_turn>")

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.atomic_files import AtomicFile
-from recbole_llmdistill.profiles.item_values import split_values, top_level
+from recbole_llmdistill.profiles.history.item_values import split_values, top_level
 
 _MOST_VALUES = 10  # and "other", which is what a legend can tell apart
 _OTHER, _UNKNOWN = "other", "unknown"

@@ -1,8 +1,8 @@
 """``merge_after``: split the history, profile each part, merge the profiles; as often as it takes."""
 
-from recbole_llmdistill.profiles.backends.protocol import Answer
+from recbole_llmdistill.profiles.context import split
+from recbole_llmdistill.profiles.llm.protocol import Answer
 from recbole_llmdistill.profiles.strategies.task import Task, all_of
-from recbole_llmdistill.profiles.window import split
 
 
 async def merge_after(task: Task) -> Answer:

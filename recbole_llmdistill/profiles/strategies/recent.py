@@ -2,7 +2,7 @@
 
 import itertools
 
-from recbole_llmdistill.profiles.backends.protocol import Answer
+from recbole_llmdistill.profiles.llm.protocol import Answer
 from recbole_llmdistill.profiles.strategies.task import Task
 
 

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from recbole_llmdistill.profiles.backends.protocol import Answer
-from recbole_llmdistill.profiles.histories import History
-from recbole_llmdistill.profiles.item_text import CELL
+from recbole_llmdistill.profiles.context import Window
+from recbole_llmdistill.profiles.history.histories import History
+from recbole_llmdistill.profiles.history.item_text import CELL
+from recbole_llmdistill.profiles.llm.protocol import Answer
 from recbole_llmdistill.profiles.prompts import Part, Prompt
-from recbole_llmdistill.profiles.window import Window
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """``update``: profile the first part of the history, then revise the profile with each further part."""
 
-from recbole_llmdistill.profiles.backends.protocol import Answer
+from recbole_llmdistill.profiles.context import split
+from recbole_llmdistill.profiles.llm.protocol import Answer
 from recbole_llmdistill.profiles.strategies.task import Task
-from recbole_llmdistill.profiles.window import split
 
 
 async def update(task: Task) -> Answer:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from recbole_llmdistill.profiles.histories import History
+from recbole_llmdistill.profiles.history.histories import History
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from recbole.config import Config
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.atomic_files import AtomicFile
-from recbole_llmdistill.profiles.days import days_of
-from recbole_llmdistill.profiles.item_text import MISSING, chosen_fields, clean, format_number, shorten
+from recbole_llmdistill.profiles.history.days import days_of
+from recbole_llmdistill.profiles.history.item_text import MISSING, chosen_fields, clean, format_number, shorten
 
 TIMESTAMP = "timestamp"
 """The field of true times that `llmdistill convert` writes beside the order that RecBole sorts by."""

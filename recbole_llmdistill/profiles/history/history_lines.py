@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recbole_llmdistill.profiles.days import UNKNOWN, date, gap
-from recbole_llmdistill.profiles.item_text import CELL, MISSING
+from recbole_llmdistill.profiles.history.days import UNKNOWN, date, gap
+from recbole_llmdistill.profiles.history.item_text import CELL, MISSING
 
 REPEATS_LABEL = "xN: N times"
 DATE_LABEL = "date where it changes"

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from recbole_llmdistill.profiles.backends.protocol import Answer, Request
-from recbole_llmdistill.profiles.histories import Histories, History
-from recbole_llmdistill.profiles.item_text import CELL, MISSING
-from recbole_llmdistill.profiles.item_values import split_values
+from recbole_llmdistill.profiles.history.histories import Histories, History
+from recbole_llmdistill.profiles.history.item_text import CELL, MISSING
+from recbole_llmdistill.profiles.history.item_values import split_values
+from recbole_llmdistill.profiles.llm.protocol import Answer, Request
 from recbole_llmdistill.profiles.prompts import Prompt
 
 LLM = "none:summary"
@@ -40,7 +40,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
 class SummaryBackend:
-    """See :class:`~recbole_llmdistill.profiles.backends.protocol.Backend`.
+    """See :class:`~recbole_llmdistill.profiles.llm.protocol.Backend`.
 
     Args:
         histories: whose catalogue is summarised.

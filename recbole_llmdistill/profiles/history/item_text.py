@@ -7,8 +7,8 @@ import numpy as np
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.atomic_files import AtomicFile
-from recbole_llmdistill.profiles.harmless_text import one_line
-from recbole_llmdistill.profiles.language_variants import language_variants
+from recbole_llmdistill.profiles.history.harmless_text import one_line
+from recbole_llmdistill.profiles.history.language_variants import language_variants
 
 CELL = " | "
 """Between the cells of a line."""

@@ -10,10 +10,10 @@ from recbole.config import Config
 
 from recbole_llmdistill.data.dataset_check import check_dataset
 from recbole_llmdistill.formats.atomic_files import AtomicFile
-from recbole_llmdistill.profiles.days import days_of
-from recbole_llmdistill.profiles.history_lines import DATE_LABEL, REPEATS_LABEL, with_date, write_lines
-from recbole_llmdistill.profiles.interaction_columns import Column, choose_interaction_columns
-from recbole_llmdistill.profiles.item_text import CELL, TITLE_LENGTHS, Catalogue, read_catalogue
+from recbole_llmdistill.profiles.history.days import days_of
+from recbole_llmdistill.profiles.history.history_lines import DATE_LABEL, REPEATS_LABEL, with_date, write_lines
+from recbole_llmdistill.profiles.history.interaction_columns import Column, choose_interaction_columns
+from recbole_llmdistill.profiles.history.item_text import CELL, TITLE_LENGTHS, Catalogue, read_catalogue
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Histories:
         items: item of each interaction, sorted by user and time.
         without_training: users of the data set without a training interaction.
         training_fingerprint: of the training pairs, see :mod:`recbole_llmdistill.files.fingerprint`.
-        days: day of each interaction, see :func:`~recbole_llmdistill.profiles.days.days_of`; None without real times.
+        days: day of each interaction, see :func:`~recbole_llmdistill.profiles.history.days.days_of`; None without real times.
         text_length: most characters of a cell.
         notes: what is not shown, or otherwise than it is written; for people.
     """

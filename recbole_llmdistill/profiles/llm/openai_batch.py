@@ -15,8 +15,8 @@ from typing import Any
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.journal import Journal, read_journal
-from recbole_llmdistill.profiles.backends.openai import OpenAIBackend, OpenAISettings, refused_parameter
-from recbole_llmdistill.profiles.backends.protocol import Answer, Request, RequestFailed
+from recbole_llmdistill.profiles.llm.openai import OpenAIBackend, OpenAISettings, refused_parameter
+from recbole_llmdistill.profiles.llm.protocol import Answer, Request, RequestFailed
 
 BATCHES = "batches.jsonl"
 PRICE_FACTOR = 0.5
@@ -38,7 +38,7 @@ class _BadRequest(RequestFailed):
 
 
 class OpenAIBatchBackend(OpenAIBackend):
-    """See :class:`~recbole_llmdistill.profiles.backends.protocol.Backend`.
+    """See :class:`~recbole_llmdistill.profiles.llm.protocol.Backend`.
 
     Args:
         settings: as for single requests.
@@ -253,7 +253,7 @@ class OpenAIBatchBackend(OpenAIBackend):
             return key, _no_answer(line)
 
     def _result(self, record: dict[str, Any]) -> Answer:
-        from recbole_llmdistill.profiles.backends.completion import answer_of
+        from recbole_llmdistill.profiles.llm.completion import answer_of
 
         response = record.get("response")
         response = response if isinstance(response, dict) else {}

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends import summary
-from recbole_llmdistill.profiles.backends.protocol import Backend
-from recbole_llmdistill.profiles.histories import Histories
+from recbole_llmdistill.profiles.history.histories import Histories
+from recbole_llmdistill.profiles.llm import summary
+from recbole_llmdistill.profiles.llm.protocol import Backend
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def choose_backend(options: LLMOptions, histories: Histories, folder: Path | Non
     if options.llm == summary.LLM:
         return summary.SummaryBackend(histories)
     if kind == "openai" and model:
-        from recbole_llmdistill.profiles.backends.openai import OpenAIBackend, OpenAISettings
+        from recbole_llmdistill.profiles.llm.openai import OpenAIBackend, OpenAISettings
 
         settings = OpenAISettings(
             model,
@@ -69,14 +69,14 @@ def choose_backend(options: LLMOptions, histories: Histories, folder: Path | Non
             options.tokenizer,
         )
         if options.batch:
-            from recbole_llmdistill.profiles.backends.openai_batch import OpenAIBatchBackend
+            from recbole_llmdistill.profiles.llm.openai_batch import OpenAIBatchBackend
 
             return OpenAIBatchBackend(settings, folder)
         return OpenAIBackend(settings)
     if options.batch:
         raise InputError(f"--batch is for --llm openai:MODEL; {options.llm!r} has no batch API")
     if kind == "hf" and model:
-        from recbole_llmdistill.profiles.backends.huggingface import HuggingFaceBackend, HuggingFaceSettings
+        from recbole_llmdistill.profiles.llm.huggingface import HuggingFaceBackend, HuggingFaceSettings
 
         return HuggingFaceBackend(
             HuggingFaceSettings(model, options.batch_size, options.temperature, options.seed, options.context_length)

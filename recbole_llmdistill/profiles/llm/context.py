@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import replace
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends.choose import LLMOptions, choose_backend
-from recbole_llmdistill.profiles.backends.protocol import Backend
-from recbole_llmdistill.profiles.histories import Histories
+from recbole_llmdistill.profiles.history.histories import Histories
+from recbole_llmdistill.profiles.llm.choose import LLMOptions, choose_backend
+from recbole_llmdistill.profiles.llm.protocol import Backend
 
 _SECONDS = 5.0
 """For a server to say what it has, before an estimate."""

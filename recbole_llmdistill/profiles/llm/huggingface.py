@@ -8,8 +8,8 @@ import torch
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.answer_text import is_mark
-from recbole_llmdistill.profiles.backends.protocol import Answer, Request, RequestFailed
-from recbole_llmdistill.profiles.backends.tokens import load_tokenizer
+from recbole_llmdistill.profiles.llm.protocol import Answer, Request, RequestFailed
+from recbole_llmdistill.profiles.llm.tokens import load_tokenizer
 
 _WAITING_BATCHES = 8
 """So many batches' requests wait at a time, to be sorted by length."""
@@ -35,7 +35,7 @@ class HuggingFaceSettings:
 
 
 class HuggingFaceBackend:
-    """See :class:`~recbole_llmdistill.profiles.backends.protocol.Backend`; the tokenizer is loaded at once."""
+    """See :class:`~recbole_llmdistill.profiles.llm.protocol.Backend`; the tokenizer is loaded at once."""
 
     def __init__(self, settings: HuggingFaceSettings) -> None:
         self.settings = settings

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.backends.protocol import Answer, Request, RequestFailed
-from recbole_llmdistill.profiles.backends.tokens import token_counter
+from recbole_llmdistill.profiles.llm.protocol import Answer, Request, RequestFailed
+from recbole_llmdistill.profiles.llm.tokens import token_counter
 from recbole_llmdistill.servers.masking import Secrets, check_address, shown_address
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class OpenAISettings:
 
 
 class OpenAIBackend:
-    """See :class:`~recbole_llmdistill.profiles.backends.protocol.Backend`."""
+    """See :class:`~recbole_llmdistill.profiles.llm.protocol.Backend`."""
 
     def __init__(self, settings: OpenAISettings) -> None:
         self.settings = settings
@@ -183,7 +183,7 @@ class OpenAIBackend:
     async def _ask(self, request: Request) -> Answer:
         import openai
 
-        from recbole_llmdistill.profiles.backends.completion import read_completion
+        from recbole_llmdistill.profiles.llm.completion import read_completion
         from recbole_llmdistill.servers.http_client import describe_error
 
         try:

@@ -1,0 +1,1 @@
+"""What an LLM reads of a user: the training history and its items as text."""
