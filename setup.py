@@ -24,7 +24,7 @@ setup(
     package_dir={f"recbole_llmdistill.{name}": name for name in NESTED},
     package_data={
         "recbole_llmdistill.properties": files_below("properties"),
-        "recbole_llmdistill.profiles.inspect": ["page.html"],
+        "recbole_llmdistill.inspection": ["page.html"],
         "recbole_llmdistill.comparison": ["page.html"],
     },
 )

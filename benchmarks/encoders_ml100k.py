@@ -30,8 +30,8 @@ from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.formats.manifest import carry_manifest
 from recbole_llmdistill.formats.profile_texts import TEXTS, ProfileTexts, read_profile_texts
 from recbole_llmdistill.formats.vectors import ProfileTable, read_profile_file, write_binary
-from recbole_llmdistill.profiles.inspect.held_out_taste import measure_held_out_taste
-from recbole_llmdistill.profiles.inspect.split import read_split
+from recbole_llmdistill.inspection.held_out_taste import measure_held_out_taste
+from recbole_llmdistill.inspection.split import read_split
 from recbole_llmdistill.vectors.encoders.choice import EncoderOptions
 from recbole_llmdistill.vectors.encoding import encode_profiles
 from recbole_llmdistill.vectors.reducers.choice import ReducerOptions

@@ -43,10 +43,10 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     from recbole_llmdistill.data.dataset_check import check_dataset
     from recbole_llmdistill.data.vector_lookup import find_profile_file
     from recbole_llmdistill.formats.vectors import read_profile_file
-    from recbole_llmdistill.profiles.inspect.page import write_page
-    from recbole_llmdistill.profiles.inspect.report import inspect_vectors
-    from recbole_llmdistill.profiles.inspect.split import read_split
-    from recbole_llmdistill.profiles.inspect.summary import summarize
+    from recbole_llmdistill.inspection.page import write_page
+    from recbole_llmdistill.inspection.report import inspect_vectors
+    from recbole_llmdistill.inspection.split import read_split
+    from recbole_llmdistill.inspection.summary import summarize
 
     logging.getLogger().setLevel(logging.WARNING)
     check_dataset(config)

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from recbole_llmdistill.data.dataset import DistillationDataset
 from recbole_llmdistill.formats.vectors import ProfileTable, read_profile_file
-from recbole_llmdistill.profiles.inspect.neighbours import nearest, unit_rows
+from recbole_llmdistill.inspection.neighbours import nearest, unit_rows
 from recbole_llmdistill.vectors.sampling import sample_rows
 
 NEIGHBOURS = 20

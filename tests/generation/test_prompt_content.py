@@ -11,13 +11,13 @@ from recbole.config import Config
 from shop_dataset import write_click_log, write_shop
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.inspection.user_fields import favourite_genre
 from recbole_llmdistill.profiles.context import Window, split
 from recbole_llmdistill.profiles.history.days import UNKNOWN, days_of
 from recbole_llmdistill.profiles.history.harmless_text import harmless, one_line
 from recbole_llmdistill.profiles.history.histories import load_histories
 from recbole_llmdistill.profiles.history.history_lines import write_lines
 from recbole_llmdistill.profiles.history.language_variants import language_variants
-from recbole_llmdistill.profiles.inspect.user_fields import favourite_genre
 from recbole_llmdistill.profiles.prompts import load_prompt, prompt_names
 from recbole_llmdistill.profiles.strategies.task import Task
 

@@ -9,7 +9,7 @@ import pytest
 from recbole_llmdistill.data.user_vectors import load_user_profiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import examine, read_profile_file, write_binary
-from recbole_llmdistill.profiles.inspect.user_map import lay_out
+from recbole_llmdistill.inspection.user_map import lay_out
 from recbole_llmdistill.vectors.reducers.choice import ReducerOptions
 from recbole_llmdistill.vectors.reducing import reduce_vectors
 

@@ -16,12 +16,12 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.formats.profile_texts import read_profile_texts
 from recbole_llmdistill.formats.vectors import read_profile_file, write_binary
-from recbole_llmdistill.profiles.inspect.examples import find_examples
-from recbole_llmdistill.profiles.inspect.held_out_taste import measure_held_out_taste
-from recbole_llmdistill.profiles.inspect.neighbours import nearest, unit_rows
-from recbole_llmdistill.profiles.inspect.text_statistics import measure_texts
-from recbole_llmdistill.profiles.inspect.user_fields import favourite_genre, read_user_fields
-from recbole_llmdistill.profiles.inspect.vector_statistics import measure_vectors
+from recbole_llmdistill.inspection.examples import find_examples
+from recbole_llmdistill.inspection.held_out_taste import measure_held_out_taste
+from recbole_llmdistill.inspection.neighbours import nearest, unit_rows
+from recbole_llmdistill.inspection.text_statistics import measure_texts
+from recbole_llmdistill.inspection.user_fields import favourite_genre, read_user_fields
+from recbole_llmdistill.inspection.vector_statistics import measure_vectors
 
 
 def random_matrix(rows: int, columns: int, density: float, seed: int) -> sp.csr_matrix:
@@ -44,8 +44,8 @@ def knn_recall(similarity: np.ndarray, training: np.ndarray, held_out: np.ndarra
 
 
 def test_held_out_taste_against_a_loop(monkeypatch) -> None:
-    monkeypatch.setattr("recbole_llmdistill.profiles.inspect.held_out_taste._PIECE_BYTES", 2000)  # several pieces
-    monkeypatch.setattr("recbole_llmdistill.profiles.inspect.neighbours._PIECE_BYTES", 1000)
+    monkeypatch.setattr("recbole_llmdistill.inspection.held_out_taste._PIECE_BYTES", 2000)  # several pieces
+    monkeypatch.setattr("recbole_llmdistill.inspection.neighbours._PIECE_BYTES", 1000)
     vectors = np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32) + 3
     training = random_matrix(30, 25, 0.3, 1)
     training.data[:] = np.random.default_rng(3).uniform(0.5, 1.5, size=training.nnz)  # so that there are no ties

@@ -1,8 +1,8 @@
 """The terminal's version of an inspection."""
 
-from recbole_llmdistill.profiles.inspect.findings import judge
-from recbole_llmdistill.profiles.inspect.held_out_taste import NEIGHBOURS, TOP
-from recbole_llmdistill.profiles.inspect.report import Inspection
+from recbole_llmdistill.inspection.findings import judge
+from recbole_llmdistill.inspection.held_out_taste import NEIGHBOURS, TOP
+from recbole_llmdistill.inspection.report import Inspection
 
 
 def summarize(inspection: Inspection) -> str:

@@ -7,10 +7,10 @@ from plotly.offline import get_plotlyjs
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import written_atomically
-from recbole_llmdistill.profiles.inspect.charts import all_charts, map_data
-from recbole_llmdistill.profiles.inspect.findings import ANISOTROPIC, judge
-from recbole_llmdistill.profiles.inspect.held_out_taste import NEIGHBOURS, TOP
-from recbole_llmdistill.profiles.inspect.report import Inspection
+from recbole_llmdistill.inspection.charts import all_charts, map_data
+from recbole_llmdistill.inspection.findings import ANISOTROPIC, judge
+from recbole_llmdistill.inspection.held_out_taste import NEIGHBOURS, TOP
+from recbole_llmdistill.inspection.report import Inspection
 
 
 def write_page(inspection: Inspection, path: Path) -> None:
@@ -20,7 +20,7 @@ def write_page(inspection: Inspection, path: Path) -> None:
         InputError: the file cannot be written.
     """
     environment = Environment(
-        loader=PackageLoader("recbole_llmdistill.profiles.inspect", ""), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("recbole_llmdistill.inspection", ""), autoescape=True, undefined=StrictUndefined
     )
     page = environment.get_template("page.html").render(
         inspection=inspection,

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.inspect.neighbours import nearest, unit_rows
+from recbole_llmdistill.inspection.neighbours import nearest, unit_rows
 from recbole_llmdistill.vectors.sampling import sample_rows
 
 NEIGHBOURS = 100

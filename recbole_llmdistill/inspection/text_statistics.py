@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recbole_llmdistill.formats.profile_texts import ProfileTexts
-from recbole_llmdistill.profiles.inspect.neighbours import nearest
+from recbole_llmdistill.inspection.neighbours import nearest
 from recbole_llmdistill.vectors.sampling import sample_rows
 
 SAMPLE = 5000

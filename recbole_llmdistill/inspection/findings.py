@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from recbole_llmdistill.profiles.inspect.report import Inspection
-from recbole_llmdistill.profiles.inspect.text_statistics import NEAR
+from recbole_llmdistill.inspection.report import Inspection
+from recbole_llmdistill.inspection.text_statistics import NEAR
 
 ANISOTROPIC = 0.8
 """Mean cosine from which on an encoder is said to see all texts alike: MiniLM gave .94 on template texts, .66 on texts

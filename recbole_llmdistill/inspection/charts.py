@@ -5,8 +5,8 @@ import json
 import numpy as np
 import plotly.graph_objects as go
 
-from recbole_llmdistill.profiles.inspect.held_out_taste import HeldOutTaste
-from recbole_llmdistill.profiles.inspect.report import Inspection, UserMap
+from recbole_llmdistill.inspection.held_out_taste import HeldOutTaste
+from recbole_llmdistill.inspection.report import Inspection, UserMap
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, and some more for long legends.
 PALETTE = (

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_llmdistill.profiles.inspect.neighbours import nearest, unit_rows
+from recbole_llmdistill.inspection.neighbours import nearest, unit_rows
 from recbole_llmdistill.vectors.sampling import sample_rows
 
 SAMPLE = 2000

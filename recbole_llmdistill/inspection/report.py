@@ -10,13 +10,13 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.manifest import read_manifest
 from recbole_llmdistill.formats.profile_texts import ProfileTexts
 from recbole_llmdistill.formats.vectors import Content, ProfileTable, examine
-from recbole_llmdistill.profiles.inspect.examples import NeighbourExample, find_examples
-from recbole_llmdistill.profiles.inspect.held_out_taste import HeldOutTaste, measure_held_out_taste
-from recbole_llmdistill.profiles.inspect.split import Split
-from recbole_llmdistill.profiles.inspect.text_statistics import TextStatistics, measure_texts
-from recbole_llmdistill.profiles.inspect.user_fields import UserField, favourite_genre, read_user_fields
-from recbole_llmdistill.profiles.inspect.user_map import lay_out
-from recbole_llmdistill.profiles.inspect.vector_statistics import VectorStatistics, measure_vectors
+from recbole_llmdistill.inspection.examples import NeighbourExample, find_examples
+from recbole_llmdistill.inspection.held_out_taste import HeldOutTaste, measure_held_out_taste
+from recbole_llmdistill.inspection.split import Split
+from recbole_llmdistill.inspection.text_statistics import TextStatistics, measure_texts
+from recbole_llmdistill.inspection.user_fields import UserField, favourite_genre, read_user_fields
+from recbole_llmdistill.inspection.user_map import lay_out
+from recbole_llmdistill.inspection.vector_statistics import VectorStatistics, measure_vectors
 from recbole_llmdistill.vectors.sampling import sample_rows
 
 MAP_USERS = 2000
