@@ -18,8 +18,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from recbole_llmdistill.search.folder import SearchFolder
-from recbole_llmdistill.search.trial import BEST, EPOCHS
+from recbole_llmdistill.tuning.folder import SearchFolder
+from recbole_llmdistill.tuning.trial import BEST, EPOCHS
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -19,8 +19,8 @@ from recbole_llmdistill.files.yaml_file import read_yaml
 from recbole_llmdistill.formats.manifest import read_manifest
 from recbole_llmdistill.formats.profile_texts import read_profile_texts
 from recbole_llmdistill.profiles.prompts import load_prompt
-from recbole_llmdistill.search.folder import SearchFolder
-from recbole_llmdistill.search.space_file import read_space
+from recbole_llmdistill.tuning.folder import SearchFolder
+from recbole_llmdistill.tuning.space_file import read_space
 
 BOMB = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)

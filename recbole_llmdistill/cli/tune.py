@@ -73,10 +73,10 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     from recbole_llmdistill.cli import checks
     from recbole_llmdistill.cli.options import from_arguments
     from recbole_llmdistill.data.dataset_check import check_dataset
-    from recbole_llmdistill.search.options import SearchOptions
-    from recbole_llmdistill.search.search import Search, run_search
-    from recbole_llmdistill.search.space_check import check_space, shipped_space
-    from recbole_llmdistill.search.space_file import read_space
+    from recbole_llmdistill.tuning.options import SearchOptions
+    from recbole_llmdistill.tuning.search import Search, run_search
+    from recbole_llmdistill.tuning.space_check import check_space, shipped_space
+    from recbole_llmdistill.tuning.space_file import read_space
 
     if arguments.out is None:
         arguments.out = Path("tune", f"{config['model']}-{config['dataset']}")

@@ -6,12 +6,12 @@ import io
 import pytest
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.search.folder import SearchFolder
-from recbole_llmdistill.search.plots import search_page
-from recbole_llmdistill.search.progress import outcome_of
-from recbole_llmdistill.search.records import SearchJournal, Trial, values_key
-from recbole_llmdistill.search.results import best_trial, recbole_text, trials_csv
-from recbole_llmdistill.search.space import Choice, LogUniform, QuantizedUniform, Space
+from recbole_llmdistill.tuning.folder import SearchFolder
+from recbole_llmdistill.tuning.plots import search_page
+from recbole_llmdistill.tuning.progress import outcome_of
+from recbole_llmdistill.tuning.records import SearchJournal, Trial, values_key
+from recbole_llmdistill.tuning.results import best_trial, recbole_text, trials_csv
+from recbole_llmdistill.tuning.space import Choice, LogUniform, QuantizedUniform, Space
 
 
 def evaluation(epoch: int, score: float, best: float, best_epoch: int) -> dict:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ray.tune.schedulers import MedianStoppingRule
 
-from recbole_llmdistill.search.schedulers import build_scheduler, default_grace_epochs
+from recbole_llmdistill.tuning.schedulers import build_scheduler, default_grace_epochs
 
 
 class DrawnTrial:

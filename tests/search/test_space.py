@@ -8,8 +8,8 @@ from ray import tune
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.search.space_check import check_space, shipped_space
-from recbole_llmdistill.search.space_file import read_space
+from recbole_llmdistill.tuning.space_check import check_space, shipped_space
+from recbole_llmdistill.tuning.space_file import read_space
 
 YAML = """
 # a comment

@@ -12,11 +12,11 @@ from recbole.utils import get_model, get_trainer, init_seed
 from tiny_dataset import SMALL
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.search import trial
-from recbole_llmdistill.search.records import History, values_key
-from recbole_llmdistill.search.settings_yaml import config_of
-from recbole_llmdistill.search.shared_data import SharedData
-from recbole_llmdistill.search.space import Choice, Space, Uniform
+from recbole_llmdistill.tuning import trial
+from recbole_llmdistill.tuning.records import History, values_key
+from recbole_llmdistill.tuning.settings_yaml import config_of
+from recbole_llmdistill.tuning.shared_data import SharedData
+from recbole_llmdistill.tuning.space import Choice, Space, Uniform
 
 SPACE = Space(
     distributions={"learning_rate": Uniform(low=0.001, high=0.02), "MAX_ITEM_LIST_LENGTH": Choice(values=[10, 6])}

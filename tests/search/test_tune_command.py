@@ -6,11 +6,11 @@ import pytest
 from on_ray import SPACE
 
 from recbole_llmdistill.cli import llmdistill, run_hyper
-from recbole_llmdistill.search import search
-from recbole_llmdistill.search.folder import SearchFolder
-from recbole_llmdistill.search.options import SearchOptions
-from recbole_llmdistill.search.searchers import SEARCHERS, build_searcher, needs_real_domains
-from recbole_llmdistill.search.space_file import read_space
+from recbole_llmdistill.tuning import search
+from recbole_llmdistill.tuning.folder import SearchFolder
+from recbole_llmdistill.tuning.options import SearchOptions
+from recbole_llmdistill.tuning.searchers import SEARCHERS, build_searcher, needs_real_domains
+from recbole_llmdistill.tuning.space_file import read_space
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import importlib
 from typing import Any
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.search.space import Space
+from recbole_llmdistill.tuning.space import Space
 
 _LIBRARY = {"hyperopt": "hyperopt", "optuna": "optuna", "bayesopt": "bayes_opt"}
 SEARCHERS = ("random", *_LIBRARY)

@@ -24,10 +24,10 @@ from recbole.trainer import trainer as recbole_trainer
 from recbole.utils import get_model, get_trainer, init_seed
 
 from recbole_llmdistill.files.scratch_folder import scratch_folder
-from recbole_llmdistill.search.records import History, values_key
-from recbole_llmdistill.search.settings_yaml import config_of
-from recbole_llmdistill.search.shared_data import SharedData
-from recbole_llmdistill.search.space import Space
+from recbole_llmdistill.tuning.records import History, values_key
+from recbole_llmdistill.tuning.settings_yaml import config_of
+from recbole_llmdistill.tuning.shared_data import SharedData
+from recbole_llmdistill.tuning.space import Space
 
 BEST = "best_score"
 """What schedulers and searchers compare: the validation metric of the best epoch so far, which is what a run keeps."""
@@ -69,7 +69,7 @@ class TrialSetup:
         real: whether values are drawn from real intervals (:meth:`Space.real_domains`).
         threads: of torch.
         folder: working folder of the search, where relative paths begin; on its machine at least.
-        histories: what is recorded already, by :func:`~recbole_llmdistill.search.records.values_key`.
+        histories: what is recorded already, by :func:`~recbole_llmdistill.tuning.records.values_key`.
     """
 
     settings: dict[str, Any]

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recbole_llmdistill.search.schedulers import SCHEDULERS
-from recbole_llmdistill.search.searchers import SEARCHERS
+from recbole_llmdistill.tuning.schedulers import SCHEDULERS
+from recbole_llmdistill.tuning.searchers import SEARCHERS
 
 
 class SearchOptions(BaseModel):

@@ -9,7 +9,7 @@ from recbole_llmdistill.config.settings import KEYS, DistillationSettings
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.registry import MODELS
-from recbole_llmdistill.search.space import Space
+from recbole_llmdistill.tuning.space import Space
 
 # With another value of these a trial would be measured by something else, or would not be this search's.
 FIXED_KEYS = frozenset(

@@ -8,9 +8,9 @@ from typing import Any
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.scratch_folder import scratch_folder
 from recbole_llmdistill.ray_cluster import RayCluster
-from recbole_llmdistill.search.share import Share
-from recbole_llmdistill.search.shared_data import SharedData
-from recbole_llmdistill.search.trial import TrialFailed, TrialSetup, one_line, prepare
+from recbole_llmdistill.tuning.share import Share
+from recbole_llmdistill.tuning.shared_data import SharedData
+from recbole_llmdistill.tuning.trial import TrialFailed, TrialSetup, one_line, prepare
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recbole_llmdistill.search.trial import EPOCHS
+from recbole_llmdistill.tuning.trial import EPOCHS
 
 SCHEDULERS = ("none", "asha", "median")
 

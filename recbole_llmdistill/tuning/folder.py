@@ -8,7 +8,7 @@ from typing import Any
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import write_text_atomically
 from recbole_llmdistill.files.json_text import parse_json
-from recbole_llmdistill.search.records import SearchJournal
+from recbole_llmdistill.tuning.records import SearchJournal
 
 
 class SearchFolder:

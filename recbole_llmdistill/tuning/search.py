@@ -16,20 +16,20 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import write_text_atomically, written_atomically
 from recbole_llmdistill.files.folder_lock import lock_output
 from recbole_llmdistill.ray_cluster import RayCluster, ray_cluster
-from recbole_llmdistill.search.folder import SearchFolder
-from recbole_llmdistill.search.options import SearchOptions
-from recbole_llmdistill.search.plots import search_page
-from recbole_llmdistill.search.progress import SearchProgress
-from recbole_llmdistill.search.records import Trial
-from recbole_llmdistill.search.results import best_trial, recbole_text, trials_csv
-from recbole_llmdistill.search.schedulers import build_scheduler, default_grace_epochs
-from recbole_llmdistill.search.searchers import build_searcher, check_searcher, needs_real_domains
-from recbole_llmdistill.search.settings_yaml import settings_yaml
-from recbole_llmdistill.search.share import Share, share_of
-from recbole_llmdistill.search.shared_data import SharedData
-from recbole_llmdistill.search.space import Space
-from recbole_llmdistill.search.trial import BEST, TrialSetup, run_trial
-from recbole_llmdistill.search.winner import Winner, retrain
+from recbole_llmdistill.tuning.folder import SearchFolder
+from recbole_llmdistill.tuning.options import SearchOptions
+from recbole_llmdistill.tuning.plots import search_page
+from recbole_llmdistill.tuning.progress import SearchProgress
+from recbole_llmdistill.tuning.records import Trial
+from recbole_llmdistill.tuning.results import best_trial, recbole_text, trials_csv
+from recbole_llmdistill.tuning.schedulers import build_scheduler, default_grace_epochs
+from recbole_llmdistill.tuning.searchers import build_searcher, check_searcher, needs_real_domains
+from recbole_llmdistill.tuning.settings_yaml import settings_yaml
+from recbole_llmdistill.tuning.share import Share, share_of
+from recbole_llmdistill.tuning.shared_data import SharedData
+from recbole_llmdistill.tuning.space import Space
+from recbole_llmdistill.tuning.trial import BEST, TrialSetup, run_trial
+from recbole_llmdistill.tuning.winner import Winner, retrain
 
 # Settings that do not make another search: those of the machine, and two that are told apart under their own names.
 _UNTOLD = frozenset(

@@ -17,7 +17,7 @@ from recbole.config import Config
 from recbole_llmdistill.config.settings_file import check_settings_file
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.yaml_file import read_yaml
-from recbole_llmdistill.search.space import DISTRIBUTIONS, Choice, Distribution, Space
+from recbole_llmdistill.tuning.space import DISTRIBUTIONS, Choice, Distribution, Space
 
 YAML_SUFFIXES = (".yaml", ".yml")
 _ARGUMENTS = {"uniform": ("low", "high"), "quniform": ("low", "high", "step"), "loguniform": ("low", "high")}

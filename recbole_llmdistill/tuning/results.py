@@ -4,8 +4,8 @@ import csv
 import io
 from collections.abc import Iterable
 
-from recbole_llmdistill.search.records import Trial
-from recbole_llmdistill.search.trial import BEST, EPOCHS
+from recbole_llmdistill.tuning.records import Trial
+from recbole_llmdistill.tuning.trial import BEST, EPOCHS
 
 
 def best_trial(trials: Iterable[Trial], bigger: bool) -> Trial | None:
