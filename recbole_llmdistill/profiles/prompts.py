@@ -1,8 +1,8 @@
 """Prompts: one file each, below ``properties/prompts`` or anywhere; a new prompt is a new file.
 
 Item texts and earlier answers are data. They stand between ``<history>`` or ``<profile>`` tags, what has a meaning in
-a prompt is replaced (:mod:`recbole_llmdistill.profiles.history.harmless_text`), and placeholders are filled in one pass, so
-that nothing in them is taken for a placeholder, a tag or a turn of the conversation.
+a prompt is replaced (:mod:`recbole_llmdistill.profiles.history.harmless_text`), and placeholders are filled in one
+pass, so that nothing in them is taken for a placeholder, a tag or a turn of the conversation.
 
 A prompt should ask for nothing that the data cannot show: what stands between ``{if values}`` and ``{end}`` is sent
 only if interactions have values (ratings, events, prices), ``{if no values}`` if not, and so with ``dates``.

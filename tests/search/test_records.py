@@ -156,7 +156,7 @@ def test_a_folder_belongs_to_one_search(tmp_path) -> None:
 
 
 def test_a_reason_is_one_line() -> None:
-    ours = "Traceback\n  File x\nrecbole_llmdistill.search.trial.TrialFailed: ValueError: it is nan\n"
+    ours = "Traceback\n  File x\nrecbole_llmdistill.tuning.trial.TrialFailed: ValueError: it is nan\n"
     assert outcome_of(ours) == ("failed", "ValueError: it is nan")
     other = "Failure # 1\nray.exceptions.RaySystemError: System error: no\n"
     assert outcome_of(other) == ("failed", "RaySystemError: System error: no")

@@ -61,7 +61,8 @@ class Histories:
         items: item of each interaction, sorted by user and time.
         without_training: users of the data set without a training interaction.
         training_fingerprint: of the training pairs, see :mod:`recbole_llmdistill.files.fingerprint`.
-        days: day of each interaction, see :func:`~recbole_llmdistill.profiles.history.days.days_of`; None without real times.
+        days: day of each interaction, see :func:`~recbole_llmdistill.profiles.history.days.days_of`;
+            None without real times.
         text_length: most characters of a cell.
         notes: what is not shown, or otherwise than it is written; for people.
     """
