@@ -25,6 +25,6 @@ setup(
     package_data={
         "recbole_llmdistill.properties": files_below("properties"),
         "recbole_llmdistill.inspection": ["page.html"],
-        "recbole_llmdistill.comparison": ["page.html"],
+        "recbole_llmdistill.comparison.report": ["page.html"],
     },
 )

@@ -62,8 +62,8 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     given = dict(setting.removeprefix("--").split("=", 1) for setting in settings)
     logging.getLogger().setLevel(logging.ERROR)
 
-    from recbole_llmdistill.comparison.arm_config import CommonSettings, reference_config
-    from recbole_llmdistill.comparison.prepare import configured_arms, prepare
+    from recbole_llmdistill.comparison.plan.arm_config import CommonSettings, reference_config
+    from recbole_llmdistill.comparison.plan.prepare import configured_arms, prepare
     from recbole_llmdistill.data.dataset_check import check_dataset
 
     common = CommonSettings(
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
 
 def _make_runs(comparison, jobs: int) -> None:
     """Make what is missing, a line each, and say how long the rest will take once that can be known."""
-    from recbole_llmdistill.comparison.progress import finished_line, remaining_seconds, spell_seconds
+    from recbole_llmdistill.comparison.run.live import finished_line, remaining_seconds, spell_seconds
 
     missing, total = comparison.missing(), len(comparison.runs())
     cases, seeds = len(comparison.held_out.users), len(comparison.seeds)
@@ -124,8 +124,8 @@ def _make_runs(comparison, jobs: int) -> None:
 
 
 def _report(comparison, reference) -> int:
-    from recbole_llmdistill.comparison.report import notes, write_report
-    from recbole_llmdistill.comparison.tables import accuracy_table, changes_table, controls_table, costs_table
+    from recbole_llmdistill.comparison.report.files import notes, write_report
+    from recbole_llmdistill.comparison.report.tables import accuracy_table, changes_table, controls_table, costs_table
 
     failures = comparison.failures()
     if not any(comparison.records(arm.label) for arm in comparison.arms):

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from recbole_llmdistill.comparison.arm_config import ArmConfig
-from recbole_llmdistill.comparison.arms import Arm
-from recbole_llmdistill.comparison.held_out import HeldOut
-from recbole_llmdistill.comparison.processes import Job, run_jobs
+from recbole_llmdistill.comparison.plan.arm_config import ArmConfig
+from recbole_llmdistill.comparison.plan.arms import Arm
 from recbole_llmdistill.comparison.provenance import provenance
+from recbole_llmdistill.comparison.report.statistics import by_user
 from recbole_llmdistill.comparison.results import ResultsFolder, Run
-from recbole_llmdistill.comparison.statistics import by_user
+from recbole_llmdistill.comparison.run.held_out import HeldOut
+from recbole_llmdistill.comparison.run.processes import Job, run_jobs
 from recbole_llmdistill.files.atomic_write import written_atomically
 
 HELD_OUT = "held_out.npz"
@@ -145,7 +145,7 @@ def cached_quality(folder: Path, profiles: Path, training_part, held_out: HeldOu
     """:func:`~.profile_quality.profile_quality` of these profiles, computed once a folder and profile file."""
     import hashlib
 
-    from recbole_llmdistill.comparison.profile_quality import profile_quality
+    from recbole_llmdistill.comparison.report.profile_quality import profile_quality
 
     digest = hashlib.sha256(profiles.read_bytes() + held_out.test_fingerprint.encode()).hexdigest()[:16]
     file = folder / f"profile_quality-{digest}.npy"

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from recbole_llmdistill.comparison.arm_config import CommonSettings, configure, reference_config
-from recbole_llmdistill.comparison.arms import CONTROLS, Arm, build_arms
+from recbole_llmdistill.comparison.plan.arm_config import CommonSettings, configure, reference_config
+from recbole_llmdistill.comparison.plan.arms import CONTROLS, Arm, build_arms
 from recbole_llmdistill.errors import InputError
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from recbole_llmdistill.comparison.processes import Job, run_jobs
 from recbole_llmdistill.comparison.results import Run
+from recbole_llmdistill.comparison.run.processes import Job, run_jobs
 
 
 def records(out: Path) -> list[dict]:

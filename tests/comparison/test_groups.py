@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from recbole_llmdistill.comparison.groups import groupings, quantile_groups
+from recbole_llmdistill.comparison.report.groups import groupings, quantile_groups
 
 
 @pytest.mark.parametrize("values", [np.arange(100), np.repeat([1, 2], 50), np.full(7, 3), np.array([5, 1, 1, 1, 9])])

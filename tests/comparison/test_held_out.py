@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tiny_dataset import N_ITEMS, N_USERS
 
-from recbole_llmdistill.comparison.arm_config import reference_config
-from recbole_llmdistill.comparison.held_out import HeldOut, read_parts
-from recbole_llmdistill.comparison.profile_quality import NEIGHBOURS, profile_quality
+from recbole_llmdistill.comparison.plan.arm_config import reference_config
+from recbole_llmdistill.comparison.report.profile_quality import NEIGHBOURS, profile_quality
+from recbole_llmdistill.comparison.run.held_out import HeldOut, read_parts
 from recbole_llmdistill.errors import InputError
 
 

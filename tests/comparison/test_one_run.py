@@ -8,10 +8,10 @@ import torch
 from recbole.evaluator import metrics
 from recbole.quick_start import run_recbole
 
-from recbole_llmdistill.comparison.beyond_accuracy import average_popularity, coverage, gini
-from recbole_llmdistill.comparison.costs import peak_memory
-from recbole_llmdistill.comparison.one_run import scores_are_logits, train_and_test
-from recbole_llmdistill.comparison.recording import RecordingCollector, values_of_cases
+from recbole_llmdistill.comparison.run.beyond_accuracy import average_popularity, coverage, gini
+from recbole_llmdistill.comparison.run.costs import peak_memory
+from recbole_llmdistill.comparison.run.recording import RecordingCollector, values_of_cases
+from recbole_llmdistill.comparison.run.worker import scores_are_logits, train_and_test
 
 
 @pytest.mark.parametrize(("model", "label"), [("SASRecDistill", "SASRecDistill"), ("Pop", "Pop")])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from recbole_llmdistill.comparison.statistics import (
+from recbole_llmdistill.comparison.report.statistics import (
     absolute_change,
     by_user,
     holm,

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from recbole_llmdistill.comparison.table import Cell, Column, Table
+from recbole_llmdistill.comparison.report.table import Cell, Column, Table
 
 
 @pytest.fixture

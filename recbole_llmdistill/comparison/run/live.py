@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recbole_llmdistill.comparison.comparison import Comparison
-from recbole_llmdistill.comparison.tables import metric_title
+from recbole_llmdistill.comparison.report.tables import metric_title
 
 
 def finished_line(record: Mapping[str, Any], headline: Sequence[str]) -> str:

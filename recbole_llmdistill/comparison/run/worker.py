@@ -1,4 +1,4 @@
-"""Train and test one arm with one seed, in a process of its own: ``python -m recbole_llmdistill.comparison.one_run``.
+"""Train and test one arm with one seed, in a process of its own: ``python -m recbole_llmdistill.comparison.run.worker``.
 
 A process a run keeps its memory peak its own, and a crash its own as well. It reads ``job.json`` in the folder that
 it is given and leaves ``result.json`` and ``cases.npz`` there.
@@ -20,10 +20,10 @@ from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
 from recbole.utils.logger import RemoveColorFilter
 
-from recbole_llmdistill.comparison import costs
-from recbole_llmdistill.comparison.beyond_accuracy import beyond_accuracy
-from recbole_llmdistill.comparison.held_out import HeldOut
-from recbole_llmdistill.comparison.recording import RecordingCollector, values_of_cases
+from recbole_llmdistill.comparison.run import costs
+from recbole_llmdistill.comparison.run.beyond_accuracy import beyond_accuracy
+from recbole_llmdistill.comparison.run.held_out import HeldOut
+from recbole_llmdistill.comparison.run.recording import RecordingCollector, values_of_cases
 from recbole_llmdistill.files.atomic_write import write_text_atomically
 from recbole_llmdistill.processes.children import end_with
 

@@ -3,11 +3,11 @@
 import statistics
 from collections.abc import Sequence
 
-from recbole_llmdistill.comparison.changes import Change, changes_of, significant
 from recbole_llmdistill.comparison.comparison import Comparison
-from recbole_llmdistill.comparison.costs import BATCH_SIZES
-from recbole_llmdistill.comparison.one_run import LIST_LENGTH, NLL
-from recbole_llmdistill.comparison.table import Cell, Column, Table
+from recbole_llmdistill.comparison.report.changes import Change, changes_of, significant
+from recbole_llmdistill.comparison.report.table import Cell, Column, Table
+from recbole_llmdistill.comparison.run.costs import BATCH_SIZES
+from recbole_llmdistill.comparison.run.worker import LIST_LENGTH, NLL
 
 EMPTY = Cell("")
 _NAMES = {"ndcg": "NDCG", "recall": "Recall", "mrr": "MRR", "hit": "Hit", "map": "MAP", "precision": "Precision"}

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from recbole_llmdistill.comparison.changes import Change, better_sign
 from recbole_llmdistill.comparison.comparison import Comparison
-from recbole_llmdistill.comparison.gains import Gain
-from recbole_llmdistill.comparison.tables import digits_of, metric_title
+from recbole_llmdistill.comparison.report.changes import Change, better_sign
+from recbole_llmdistill.comparison.report.gains import Gain
+from recbole_llmdistill.comparison.report.tables import digits_of, metric_title
 
 COLORS = {
     "plain": "#666666",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from recbole_llmdistill.comparison.ablations import ablation_settings
+from recbole_llmdistill.comparison.plan.ablations import ablation_settings
 from recbole_llmdistill.config.model_names import explain_unknown_model
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.registry import MODELS

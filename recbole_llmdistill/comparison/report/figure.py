@@ -3,11 +3,11 @@
 import importlib.util
 from pathlib import Path
 
-from recbole_llmdistill.comparison.changes import Change, changes_of
-from recbole_llmdistill.comparison.charts import COLORS
 from recbole_llmdistill.comparison.comparison import Comparison
-from recbole_llmdistill.comparison.one_run import NLL
-from recbole_llmdistill.comparison.tables import metric_title
+from recbole_llmdistill.comparison.report.changes import Change, changes_of
+from recbole_llmdistill.comparison.report.charts import COLORS
+from recbole_llmdistill.comparison.report.tables import metric_title
+from recbole_llmdistill.comparison.run.worker import NLL
 from recbole_llmdistill.files.atomic_write import written_atomically
 
 

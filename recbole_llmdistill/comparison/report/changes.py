@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recbole_llmdistill.comparison.comparison import Comparison
-from recbole_llmdistill.comparison.one_run import NLL
-from recbole_llmdistill.comparison.statistics import (
+from recbole_llmdistill.comparison.report.statistics import (
     absolute_change,
     holm,
     paired_t_test,
     relative_change,
     wilcoxon_test,
 )
+from recbole_llmdistill.comparison.run.worker import NLL
 
 SIGNIFICANCE = 0.05
 

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 from recbole_llmdistill.comparison.comparison import Comparison, metric_names
-from recbole_llmdistill.comparison.gains import Gain, gains, gains_table
-from recbole_llmdistill.comparison.results import code_versions
-from recbole_llmdistill.comparison.table import Table
-from recbole_llmdistill.comparison.tables import (
+from recbole_llmdistill.comparison.report.gains import Gain, gains, gains_table
+from recbole_llmdistill.comparison.report.table import Table
+from recbole_llmdistill.comparison.report.tables import (
     accuracy_table,
     beyond_accuracy_table,
     changes_table,
     controls_table,
     costs_table,
 )
+from recbole_llmdistill.comparison.results import code_versions
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import written_atomically
 
@@ -58,8 +58,8 @@ def write_report(comparison: Comparison, reference) -> list[Path]:
     Raises:
         InputError: a file cannot be written.
     """
-    from recbole_llmdistill.comparison.figure import write_figure
-    from recbole_llmdistill.comparison.page import render_page
+    from recbole_llmdistill.comparison.report.figure import write_figure
+    from recbole_llmdistill.comparison.report.page import render_page
 
     tables, found = all_tables(comparison, reference)
     out, remarks = comparison.folder.path, notes(comparison)

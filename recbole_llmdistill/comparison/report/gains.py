@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from recbole_llmdistill.comparison.comparison import Comparison
-from recbole_llmdistill.comparison.groups import groupings
-from recbole_llmdistill.comparison.one_run import NLL
-from recbole_llmdistill.comparison.statistics import absolute_change
-from recbole_llmdistill.comparison.table import Cell, Column, Table
-from recbole_llmdistill.comparison.tables import EMPTY, digits_of, metric_title
+from recbole_llmdistill.comparison.report.groups import groupings
+from recbole_llmdistill.comparison.report.statistics import absolute_change
+from recbole_llmdistill.comparison.report.table import Cell, Column, Table
+from recbole_llmdistill.comparison.report.tables import EMPTY, digits_of, metric_title
+from recbole_llmdistill.comparison.run.worker import NLL
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from recbole_llmdistill.comparison.arm_config import ArmConfig, CommonSettings, configure
-from recbole_llmdistill.comparison.arms import Arm, build_arms
 from recbole_llmdistill.comparison.comparison import Comparison, cached_quality, headline_metrics
-from recbole_llmdistill.comparison.held_out import held_out_cases, read_parts
+from recbole_llmdistill.comparison.plan.arm_config import ArmConfig, CommonSettings, configure
+from recbole_llmdistill.comparison.plan.arms import Arm, build_arms
 from recbole_llmdistill.comparison.results import ResultsFolder
+from recbole_llmdistill.comparison.run.held_out import held_out_cases, read_parts
 from recbole_llmdistill.data.dataset_check import check_catalogue
 from recbole_llmdistill.data.user_vectors import check_split
 from recbole_llmdistill.errors import InputError

@@ -6,11 +6,11 @@ from itertools import groupby
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from recbole_llmdistill.comparison import charts
-from recbole_llmdistill.comparison.changes import changes_of
 from recbole_llmdistill.comparison.comparison import Comparison
-from recbole_llmdistill.comparison.gains import Gain
-from recbole_llmdistill.comparison.table import Table
+from recbole_llmdistill.comparison.report import charts
+from recbole_llmdistill.comparison.report.changes import changes_of
+from recbole_llmdistill.comparison.report.gains import Gain
+from recbole_llmdistill.comparison.report.table import Table
 
 
 def render_page(comparison: Comparison, tables: Sequence[Table], gains: Sequence[Gain], notes: Sequence[str]) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recbole_llmdistill.comparison import one_run
 from recbole_llmdistill.comparison.results import Run
+from recbole_llmdistill.comparison.run import worker as one_run
 
 _WAIT = 0.1  # seconds between two looks at the processes
 _GRACE = 5.0  # seconds that a process has to end when asked

@@ -1,0 +1,1 @@
+"""Which runs a comparison needs: arms, ablations, seeds, settings."""

@@ -1,0 +1,1 @@
+"""Making the missing runs, a process each, and keeping what they measured."""
