@@ -33,7 +33,7 @@ from typing import Any
 import psutil
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "generation"), str(TESTS / "profiles")]
+sys.path.insert(0, str(TESTS / "helpers"))
 
 from chat_server import ChatServer  # noqa: E402
 from shop_dataset import write_shop  # noqa: E402

@@ -1,25 +1,17 @@
 """What ``kill -9``, full disks, closed streams and signals cost, by what measured docs/reliability.md."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def scripts():
     """The two scripts as modules."""
-    path = sys.path.copy()
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import endings
-        import survive
+    import endings
+    import survive
 
-        yield survive, endings
-    finally:
-        sys.path[:] = path
+    return survive, endings
 
 
 @pytest.mark.slow

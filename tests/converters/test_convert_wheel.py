@@ -7,7 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def test_convert_from_a_wheel(tmp_path) -> None:

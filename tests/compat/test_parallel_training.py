@@ -20,7 +20,7 @@ from recbole_llmdistill.compat.parallel_training import end_process
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.processes import mean_over_processes
 
-PROGRAM = Path(__file__).with_name("parallel_program.py")
+PROGRAM = Path(__file__).parents[1] / "helpers" / "parallel_program.py"
 
 # Whole histories in one window each (40 rows, an even number: two processes share them without repeating one), nothing
 # random in training: the processes then see what one process sees.
