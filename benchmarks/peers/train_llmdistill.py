@@ -40,7 +40,7 @@ def main() -> None:
         return network.full_sort_predict(batch).numpy()
 
     if given.profile:  # the random numbers come from NumPy, which PyTorch's profiler does not see
-        from recbole_llmdistill.model.fast_layers import ByteDropout
+        from recbole_llmdistill.model.cpu import ByteDropout
 
         ByteDropout.forward = torch.profiler.record_function("ByteDropout")(ByteDropout.forward)
     run = Run(given, score)

@@ -9,13 +9,12 @@ from torch import nn
 from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.data.user_vectors import UserProfiles
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.model.distillation_head import DistillationHead
-from recbole_llmdistill.model.fast_layers import use_fast_layers
+from recbole_llmdistill.model.cpu import matrix_product_type, use_fast_layers
+from recbole_llmdistill.model.distillation import DistillationHead, total_loss
 from recbole_llmdistill.model.hidden_states import hidden_states
 from recbole_llmdistill.model.packing import Packing, pack_rows
-from recbole_llmdistill.model.precision import matrix_product_type
 from recbole_llmdistill.model.processes import mean_over_processes
-from recbole_llmdistill.model.recommendation_loss.choice import build_recommendation_loss, check_recommendation_loss
+from recbole_llmdistill.model.recommendation_loss.build import build_recommendation_loss, check_recommendation_loss
 from recbole_llmdistill.model.training_report import TrainingReport
 
 _HEAD = "distillation_head"
@@ -148,7 +147,6 @@ class DistillationModel:
     def _with_distillation(
         self, recommendation_loss: torch.Tensor, states: torch.Tensor, real: torch.Tensor, users: torch.Tensor
     ) -> torch.Tensor:
-        alpha = self.settings.distill_alpha
         distillation = self.distillation_head(states, real, users)
         loss, n_users = states.new_zeros(()), 0  # nobody with a profile here, but perhaps in another process
         if distillation is not None:
@@ -156,16 +154,10 @@ class DistillationModel:
             self.report.add(target_spread=distillation.target_spread)
         loss, n_users = mean_over_processes(loss, n_users)
         if n_users == 0:
-            return (1 - alpha) * recommendation_loss
-        beta = self._beta(recommendation_loss.detach(), loss.detach())
+            return (1 - self.settings.distill_alpha) * recommendation_loss
+        total, beta = total_loss(recommendation_loss, loss, self.settings)
         self.report.add(distillation_loss=loss, beta=beta)
-        return alpha * beta * loss + (1 - alpha) * recommendation_loss
-
-    def _beta(self, recommendation_loss: torch.Tensor, distillation_loss: torch.Tensor) -> torch.Tensor:
-        if not self.settings.distill_dynamic_beta:
-            return torch.ones_like(recommendation_loss)
-        ratio = recommendation_loss / distillation_loss.clamp(min=torch.finfo(distillation_loss.dtype).tiny)
-        return ratio.clamp(max=self.settings.distill_beta_cap)
+        return total
 
     def state_dict(self, *args, **kwargs) -> dict[str, torch.Tensor]:
         """Weights of the recommender: exactly the base model's keys."""

@@ -7,9 +7,8 @@ from recbole.model.layers import MultiHeadAttention
 from torch import nn
 from torch.nn import functional as F
 
+from recbole_llmdistill.model.cpu import current_product_type, origin_of, take_rows
 from recbole_llmdistill.model.packing import Packing
-from recbole_llmdistill.model.precision import current_product_type
-from recbole_llmdistill.model.row_gathering import origin_of, take_rows
 
 # The last layer's positions are a multiple of this: oneDNN makes, and keeps, a program for each shape that it meets.
 _POSITIONS = 64

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from recbole_llmdistill.model.row_gathering import take_rows
+from recbole_llmdistill.model.cpu import take_rows
 
 # What RecBole adds to the attention score of a position that must not be seen (abstract_recommender.py 278).
 _UNSEEN = -10000.0

@@ -5,7 +5,7 @@ import torch
 
 from recbole_llmdistill.data.user_vectors import UserProfiles
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.model.distillation_head import DistillationHead
+from recbole_llmdistill.model.distillation import DistillationHead
 
 HIDDEN = 4
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_llmdistill.model.distillation_loss import build_distillation_loss
+from recbole_llmdistill.model.distillation import build_distillation_loss
 
 
 @pytest.fixture

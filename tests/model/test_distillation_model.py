@@ -6,6 +6,7 @@ from recbole.model.sequential_recommender import BERT4Rec, SASRec
 
 from recbole_llmdistill.data.user_vectors import load_user_profiles
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.model.distillation import total_loss
 from recbole_llmdistill.model.distillation_model import resolve_layer
 
 BOTH = pytest.mark.parametrize(("name", "base"), [("SASRecDistill", SASRec), ("BERT4RecDistill", BERT4Rec)])
@@ -34,12 +35,15 @@ def test_total_loss_is_alpha_beta_distil_plus_one_minus_alpha_rec(
 
 
 def test_beta_is_capped_and_carries_no_gradient(prepare) -> None:
-    model = prepare(distill_beta_cap=2.5).model
+    settings = prepare(distill_beta_cap=2.5, distill_alpha=0.3).model.settings
     recommendation, distillation = torch.tensor(7.0, requires_grad=True), torch.tensor(1e-3, requires_grad=True)
-    beta = model._beta(recommendation.detach(), distillation.detach())
+    loss, beta = total_loss(recommendation, distillation, settings)
     assert beta == 2.5
     assert not beta.requires_grad
-    assert model._beta(torch.tensor(1.0), torch.tensor(0.0)) == 2.5  # a loss of 0 must not give inf
+    loss.backward()
+    assert (recommendation.grad.item(), distillation.grad.item()) == pytest.approx((0.7, 0.3 * 2.5))
+    _, beta = total_loss(torch.tensor(1.0), torch.tensor(0.0), settings)
+    assert beta == 2.5  # a loss of 0 must not give inf
 
 
 @BOTH

@@ -5,8 +5,7 @@ import torch
 from recbole.model.layers import FeedForward
 from torch import nn
 
-from recbole_llmdistill.model.fast_layers import ByteDropout, FusedGelu, use_fast_layers
-from recbole_llmdistill.model.random_bytes import RandomBytes
+from recbole_llmdistill.model.cpu import ByteDropout, FusedGelu, RandomBytes, use_fast_layers
 
 
 @pytest.mark.parametrize("p", [0.1, 0.2, 0.5, 0.9])

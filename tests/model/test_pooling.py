@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from recbole_llmdistill.model.pooling import build_pooling
+from recbole_llmdistill.model.distillation import build_pooling
 
 LENGTHS = [5, 1, 3]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from recbole_llmdistill.model.precision import matrix_product_type
+from recbole_llmdistill.model.cpu import matrix_product_type
 from recbole_llmdistill.model.recommendation_loss.linear_cross_entropy import linear_cross_entropy
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0}

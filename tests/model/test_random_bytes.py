@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from recbole_llmdistill.model.random_bytes import RandomBytes
+from recbole_llmdistill.model.cpu import RandomBytes
 
 
 def three_draws(random_bytes: RandomBytes, shared: bool) -> list[list[int]]:

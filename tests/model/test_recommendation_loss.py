@@ -8,7 +8,7 @@ from recbole.data.dataset import SequentialDataset
 from torch import nn
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.model.recommendation_loss.choice import build_recommendation_loss
+from recbole_llmdistill.model.recommendation_loss.build import Softmax, build_recommendation_loss
 from recbole_llmdistill.model.recommendation_loss.gbce import GeneralisedBinaryCrossEntropy
 from recbole_llmdistill.model.recommendation_loss.negatives import (
     POSITIONS_A_DRAW,
@@ -18,7 +18,6 @@ from recbole_llmdistill.model.recommendation_loss.negatives import (
 )
 from recbole_llmdistill.model.recommendation_loss.popularity_smoothing import PopularitySmoothing
 from recbole_llmdistill.model.recommendation_loss.sampled_softmax import SampledSoftmax
-from recbole_llmdistill.model.recommendation_loss.softmax import Softmax
 
 N, ITEMS, SIZE = 7, 30, 5  # the padding item is one of the 30
 BIAS = pytest.mark.parametrize("with_bias", [False, True])

@@ -2,7 +2,7 @@
 
 import torch
 
-from recbole_llmdistill.model.row_gathering import origin_of, take_rows
+from recbole_llmdistill.model.cpu import origin_of, take_rows
 
 
 def test_values_and_gradient_are_those_of_indexing() -> None:

@@ -4,7 +4,7 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from recbole_llmdistill.model.precision import current_product_type
+from recbole_llmdistill.model.cpu import current_product_type
 
 # Bytes of logits held at once. On a CPU a chunk stays in its last cache; a GPU wants larger matrix products.
 _CPU_BYTES, _GPU_BYTES = 2**24, 2**28

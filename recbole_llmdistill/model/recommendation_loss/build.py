@@ -3,17 +3,38 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from recbole.data.dataset import Dataset
 from torch import nn
 
 from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.recommendation_loss.gbce import GeneralisedBinaryCrossEntropy
+from recbole_llmdistill.model.recommendation_loss.linear_cross_entropy import linear_cross_entropy
 from recbole_llmdistill.model.recommendation_loss.negatives import PopularNegatives, UniformNegatives
-from recbole_llmdistill.model.recommendation_loss.popularity import item_popularity
 from recbole_llmdistill.model.recommendation_loss.popularity_smoothing import PopularitySmoothing
 from recbole_llmdistill.model.recommendation_loss.sampled_softmax import SampledSoftmax
-from recbole_llmdistill.model.recommendation_loss.softmax import Softmax
+
+
+class Softmax(nn.Module):
+    """RecBole's cross-entropy loss: the softmax over all items, the padding item among them, as RecBole has it."""
+
+    def forward(
+        self, states: torch.Tensor, item_embeddings: torch.Tensor, targets: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        """``states [N, H]``, ``item_embeddings [I, H]``, ``targets [N]``, ``bias [I]`` -> scalar."""
+        return linear_cross_entropy(states, item_embeddings, targets, bias)
+
+
+def item_popularity(training_part: Dataset, n_items: int) -> torch.Tensor:
+    """Number of training targets that each item is, ``[n_items]`` float64; 0 for the padding item.
+
+    Args:
+        training_part: training part of a built RecBole data set, with a row a training target.
+        n_items: items in RecBole's count, the padding item among them.
+    """
+    targets = torch.as_tensor(training_part.inter_feat[training_part.iid_field])
+    return torch.bincount(targets, minlength=n_items).double()
 
 
 def build_recommendation_loss(settings: DistillationSettings, training_part: Dataset, n_items: int) -> nn.Module:
