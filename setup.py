@@ -17,6 +17,7 @@ def files_below(folder: str) -> list[str]:
 
 
 setup(
+    py_modules=["llmdistill_commands"],
     packages=[
         *find_packages(include=["recbole_llmdistill", "recbole_llmdistill.*"]),
         *(f"recbole_llmdistill.{name}" for name in NESTED),

@@ -7,10 +7,8 @@
     >>> result = run_recbole(model="SASRecDistill", dataset="ml-100k")
 """
 
-import os
 import sys
 import warnings
-from pathlib import Path
 
 from recbole_llmdistill.files.resources import checkout
 
@@ -20,23 +18,26 @@ __version__ = "0.1.0"
 if checkout_folder := checkout():
     __path__.append(str(checkout_folder))
 
-try:
-    from recbole_llmdistill import compat
+import_error: Exception | None = None
+"""Why no model is registered, if RecBole is missing or stands beside versions that it does not run with."""
 
-    compat.install()
-    from recbole_llmdistill import registry
-except (
-    ImportError,
-    AttributeError,
-) as error:  # RecBole is missing, or stands beside versions that it does not run with
-    # Not raised, so that `llmdistill doctor` can start and say what is wrong.
-    import_error: Exception | None = error
-    warnings.warn(f"no model is registered: {error}; `llmdistill doctor` checks the installation", stacklevel=2)
-except KeyboardInterrupt:  # these imports take seconds, and a command's own answer to Ctrl-C is not there yet
-    if Path(sys.argv[0]).name not in ("llmdistill", "run_recbole", "run_hyper"):
-        raise
-    print("interrupted", file=sys.stderr, flush=True)
-    os._exit(130)
-else:
-    import_error = None
-    registry.register()
+
+def register() -> None:
+    """Let RecBole know the models, and mend what it lacks here; a second call changes nothing."""
+    global import_error
+    try:
+        from recbole_llmdistill import compat
+
+        compat.install()
+        from recbole_llmdistill import registry
+    except (ImportError, AttributeError) as error:
+        # Not raised, so that `llmdistill doctor` can start and say what is wrong.
+        import_error = error
+        warnings.warn(f"no model is registered: {error}; `llmdistill doctor` checks the installation", stacklevel=2)
+    else:
+        registry.register()
+
+
+# Whoever imports this package wants its models. A command registers them when it needs RecBole, which takes seconds.
+if not getattr(sys.modules.get("llmdistill_commands"), "starting", False):
+    register()

@@ -19,7 +19,6 @@ def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "compare",
-        help="compare models on one split, with seeds, significance and controls",
         description="Train and test models on one split with several seeds, and say what the differences are worth. "
         "A distilled model brings along the same model without distillation. Runs that --out holds are not repeated.",
         epilog="Settings of RecBole are given as for training, --key=value, and hold for all models.",

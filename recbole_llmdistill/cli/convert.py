@@ -15,7 +15,6 @@ def add_parser(commands) -> None:
     """Add the command to ``llmdistill``, with a sub-command a source."""
     parser = commands.add_parser(
         "convert",
-        help="make RecBole atomic files of raw downloads or of your own tables",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

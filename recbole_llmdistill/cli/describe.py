@@ -7,7 +7,7 @@ from recbole_llmdistill.errors import InputError
 
 def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
-    parser = commands.add_parser("describe", help="users, items, density, history lengths, text coverage of a data set")
+    parser = commands.add_parser("describe")
     parser.add_argument("dataset", help="name below --data_path, or path of the folder")
     parser.add_argument(
         "--data_path", default="dataset/", help="folder of data sets, as in RecBole (default: dataset/)"

@@ -46,7 +46,7 @@ class Finding:
 
 def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
-    parser = commands.add_parser("doctor", help="check the installation, and that profiles fit a data set")
+    parser = commands.add_parser("doctor")
     parser.add_argument("--dataset", "-d", help="also check that this data set has fitting profiles, e.g. ml-100k")
     parser.set_defaults(run=run, parser=parser)
 
@@ -158,6 +158,7 @@ def _requirements() -> dict[str, tuple[str | None, SpecifierSet]]:
 def check_models() -> Finding:
     """RecBole imports, and finds our models by name."""
     mend = f"pip install -c {properties('constraints.txt')} {DISTRIBUTION} && {missing_recbole.COMMAND}"
+    recbole_llmdistill.register()
     if recbole_llmdistill.import_error is not None:
         return Finding("WRONG", f"no model is registered: {recbole_llmdistill.import_error}", mend)
     from recbole.utils import get_model

@@ -14,7 +14,6 @@ def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "encode",
-        help="turn profile texts into vectors",
         description="Turn profile texts into vectors: <dataset>.useremb and its binary twin.",
         epilog="An interrupted run goes on when the same command is given again. RecBole's own settings, e.g. "
         "--data_path=..., are given as --key=value.",

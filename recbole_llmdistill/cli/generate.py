@@ -17,7 +17,6 @@ def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "generate",
-        help="have an LLM write the users' profiles from the training part",
         description="Write profiles.jsonl, one line a user, from the very training part that training will use.",
         epilog="Settings of RecBole are given as for training, --key=value; its --seed is the LLM's as well.",
         allow_abbrev=False,

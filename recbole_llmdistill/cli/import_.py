@@ -15,7 +15,6 @@ def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "import",
-        help="bring in vectors that somebody else made",
         description="Bring vectors of users from npz, parquet, JSON, CSV, TSV or .useremb into <dataset>.useremb and "
         "its binary twin. A manifest.json beside the file is carried along.",
     )

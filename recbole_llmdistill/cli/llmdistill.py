@@ -1,39 +1,47 @@
 """``llmdistill``: the commands around training, one module each."""
 
 import argparse
+import importlib
 import sys
 
-from recbole_llmdistill.cli import (
-    compare,
-    convert,
-    describe,
-    doctor,
-    encode,
-    generate,
-    import_,
-    inspect,
-    merge,
-    reduce,
-    tune,
-)
+import recbole_llmdistill
 from recbole_llmdistill.cli.exit_status import ends_with_one_line
 
-COMMANDS = (doctor, convert, describe, generate, merge, encode, reduce, import_, inspect, tune, compare)
+COMMANDS = {
+    "doctor": "check the installation, and that profiles fit a data set",
+    "convert": "make RecBole atomic files of raw downloads or of your own tables",
+    "describe": "users, items, density, history lengths, text coverage of a data set",
+    "generate": "have an LLM write the users' profiles from the training part",
+    "merge": "join the folders of `llmdistill generate --shard i/n`",
+    "encode": "turn profile texts into vectors",
+    "reduce": "shorten vectors",
+    "import": "bring in vectors that somebody else made",
+    "inspect": "see whether vectors are any good, before training",
+    "tune": "search a model's settings",
+    "compare": "compare models on one split, with seeds, significance and controls",
+}
+"""What each command is for; its module is imported when it is called."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """A parser with one sub-parser a command; each module adds its own and sets ``run``."""
+def build_parser(called: str | None) -> argparse.ArgumentParser:
+    """A parser of all commands, with the arguments of the one that is called."""
     parser = argparse.ArgumentParser(prog="llmdistill", description="LLM user profiles for sequential recommenders.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {recbole_llmdistill.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_parser(commands)
+    for name, purpose in COMMANDS.items():
+        if name == called:
+            module = "import_" if name == "import" else name
+            importlib.import_module(f"recbole_llmdistill.cli.{module}").add_parser(commands)
+        else:
+            commands.add_parser(name, help=purpose)
     return parser
 
 
 @ends_with_one_line
 def main() -> int:
     """Entry point of the console command."""
-    arguments, settings = build_parser().parse_known_args()
+    called = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
+    arguments, settings = build_parser(called).parse_known_args()
     return arguments.run(arguments, settings)
 
 

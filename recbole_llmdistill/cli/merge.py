@@ -11,7 +11,6 @@ def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "merge",
-        help="join the folders of `llmdistill generate --shard i/n`",
         description="Join the folders of all shards into one, which `llmdistill generate` can go on with.",
     )
     parser.add_argument("folders", nargs="+", type=Path, help="folders of all n shards, in any order")

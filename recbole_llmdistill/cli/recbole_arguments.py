@@ -16,12 +16,13 @@ __all__ = ["build_config", "leave_to_recbole"]
 
 
 def leave_to_recbole(settings: list[str], parser: argparse.ArgumentParser, **given: str | None) -> None:
-    """Reduce ``sys.argv`` to ``--key=value`` settings, those of ``given`` that are set among them.
+    """Register the models; reduce ``sys.argv`` to ``--key=value`` settings, those of ``given`` that are set among them.
 
     Raises:
         InputError: a setting is not of that form, stands there twice, or is a misspelt option of ``parser``; or RecBole
             cannot be imported.
     """
+    recbole_llmdistill.register()
     if recbole_llmdistill.import_error is not None:
         raise InputError(f"{recbole_llmdistill.import_error}; `llmdistill doctor` checks the installation")
     refuse_misspelt_options(parser, settings)

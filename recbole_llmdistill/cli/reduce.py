@@ -14,7 +14,6 @@ def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "reduce",
-        help="shorten vectors",
         description="Shorten the vectors of <dataset>.useremb, and print what was kept of the neighbourhoods.",
     )
     parser.add_argument("--dataset", "-d", required=True, help="name of the data set, e.g. ml-100k")

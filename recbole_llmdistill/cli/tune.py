@@ -16,7 +16,6 @@ def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "tune",
-        help="search a model's settings",
         description="Search the settings of any RecBole model, selected by the validation metric.",
         epilog=EPILOG,
     )

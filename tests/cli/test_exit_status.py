@@ -157,11 +157,10 @@ def test_a_full_device_as_standard_output_is_told() -> None:
     )
 
 
-def test_ctrl_c_while_the_package_is_imported(tmp_path: Path) -> None:
+def test_ctrl_c_while_recbole_is_imported(tmp_path: Path) -> None:
     (tmp_path / "recbole").mkdir()
     (tmp_path / "recbole" / "__init__.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
-    (tmp_path / "llmdistill").write_text("import recbole_llmdistill")
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(tmp_path / "llmdistill")], capture_output=True, text=True, check=False
-    )
+    (tmp_path / "llmdistill").write_text("import sys, llmdistill_commands; sys.exit(llmdistill_commands.llmdistill())")
+    command = [sys.executable, "-W", "ignore", str(tmp_path / "llmdistill"), "compare", "--models=SASRec", "--out=out"]
+    done = subprocess.run([*command, "--dataset=ml-100k"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

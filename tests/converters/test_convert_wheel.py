@@ -13,8 +13,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 def test_convert_from_a_wheel(tmp_path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(CHECKOUT, copy, ignore=shutil.ignore_patterns(".git", "build", "*.egg-info", "__pycache__"))
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", "."]
-    subprocess.run([*build, str(copy)], check=True, cwd=tmp_path)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(copy)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)  # where an environment of uv has no pip
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -26,8 +26,7 @@ def test_convert_from_a_wheel(tmp_path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "log.csv").write_text("user_id,item_id,timestamp\nu,i,1400000000\nu,j,1400000001\n")
-    code = "import recbole_llmdistill, sys; from recbole_llmdistill.cli.llmdistill import main; "
-    code += "print(recbole_llmdistill.__file__); sys.exit(main())"
+    code = "import sys, llmdistill_commands as c; print(c.__file__); sys.exit(c.llmdistill())"
     done = subprocess.run(
         [sys.executable, "-c", code, "convert", "csv", "--input", "log.csv", "--out", "dataset/own"],
         cwd=empty,

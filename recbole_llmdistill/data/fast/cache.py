@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import polars as pl
 from recbole import __version__ as recbole_version
 from recbole.data.dataset import Dataset
 from recbole.utils import FeatureSource, FeatureType
@@ -96,6 +95,8 @@ def _digest(config, files: list[Path]) -> str:
     from recbole_llmdistill import __version__
 
     settings = {key: config[key] for key in [*dataset_arguments, "encoding", "discretization"] if key not in LATER}
+    import polars as pl
+
     versions = [FORMAT, __version__, recbole_version, pd.__version__, pl.__version__]
     digest = hashlib.blake2b(json.dumps([versions, settings], sort_keys=True, default=str).encode(), digest_size=32)
     for path in files:

@@ -6,10 +6,13 @@ Tokens become pandas categoricals: a number a row, and each different token once
 
 import mmap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import polars as pl
+
+if TYPE_CHECKING:
+    import polars as pl  # which takes a fifth of a second, and is imported when a file is read
 
 # What pandas.read_csv takes for a missing value, and so does RecBole. In a column of tokens only nothing is missing:
 # somebody is called null.
@@ -48,6 +51,8 @@ def read_columns(path: Path, separator: str, header: dict[str, str], fields: lis
         header: type of each column, from :func:`read_header`.
         fields: columns to read.
     """
+    import polars as pl
+
     names = {field: f"{field}:{header[field]}" for field in fields}
     types = {f"{field}:{kind}": pl.Float64 if kind == "float" else pl.String for field, kind in header.items()}
     try:
@@ -80,7 +85,9 @@ def as_categorical(values: np.ndarray) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, pd.Index(tokens, dtype=object), validate=False)
 
 
-def _categorical(column: pl.Series) -> pd.Categorical:
+def _categorical(column: "pl.Series") -> pd.Categorical:
+    import polars as pl
+
     tokens = column.unique(maintain_order=True).drop_nulls()
     codes = column.cast(pl.Enum(tokens)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
     return pd.Categorical.from_codes(codes, pd.Index(tokens.to_list(), dtype=object), validate=False)

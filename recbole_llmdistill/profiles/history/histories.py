@@ -3,17 +3,18 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from recbole.config import Config
 
-from recbole_llmdistill.data.dataset_check import check_dataset
 from recbole_llmdistill.formats.atomic_files import AtomicFile
 from recbole_llmdistill.profiles.history.days import days_of
 from recbole_llmdistill.profiles.history.history_lines import DATE_LABEL, REPEATS_LABEL, with_date, write_lines
 from recbole_llmdistill.profiles.history.interaction_columns import Column, choose_interaction_columns
 from recbole_llmdistill.profiles.history.item_text import CELL, TITLE_LENGTHS, Catalogue, read_catalogue
+
+if TYPE_CHECKING:
+    from recbole.config import Config  # imported when histories are loaded, and not to join profiles
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,14 @@ class Histories:
         return [self.catalogue.title(item) for item in sorted(held_out)]
 
 
-def load_histories(config: Config) -> Histories:
+def load_histories(config: "Config") -> Histories:
     """Histories of a RecBole config, whose loading is extended by the shown interaction fields.
 
     Raises:
         InputError: RecBole cannot read or split the data, or a shown field does not exist.
     """
+    from recbole_llmdistill.data.dataset_check import check_dataset
+
     check_dataset(config)
     wanted = choose_interaction_columns(config)
     training_part, *_ = wanted.dataset(config).build()

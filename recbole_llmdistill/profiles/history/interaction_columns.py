@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import recbole.data.dataset
-from recbole.config import Config
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.atomic_files import AtomicFile
 from recbole_llmdistill.profiles.history.days import days_of
 from recbole_llmdistill.profiles.history.item_text import MISSING, chosen_fields, clean, format_number, shorten
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 TIMESTAMP = "timestamp"
 """The field of true times that `llmdistill convert` writes beside the order that RecBole sorts by."""
@@ -47,8 +49,10 @@ class InteractionColumns:
     scaled_time: bool
     text_length: int
 
-    def dataset(self, config: Config):
+    def dataset(self, config: "Config"):
         """The data set of the config's model, whose shown numbers are left empty where the file has none."""
+        import recbole.data.dataset
+
         base = getattr(recbole.data.dataset, f"{config['model']}Dataset")
         numbers = [*self.fields, *self.time_fields]
         config["distill_data_cache"] = False  # it would hold data with gaps, which must not reach a training
@@ -103,7 +107,7 @@ class InteractionColumns:
         return Column(label, codes.astype(np.int32), [format_number(value) for value in distinct], True, field)
 
 
-def choose_interaction_columns(config: Config) -> InteractionColumns:
+def choose_interaction_columns(config: "Config") -> InteractionColumns:
     """Make RecBole load what is shown of ``.inter``, and not scale it to [0, 1]; the split stays what it is.
 
     The time must stay scaled where the config says so: as float32, seconds since 1970 have ties that scaled ones have
