@@ -24,6 +24,7 @@ setup(
     ],
     package_dir={f"recbole_llmdistill.{name}": name for name in NESTED},
     package_data={
+        "recbole_llmdistill": ["py.typed"],
         "recbole_llmdistill.properties": files_below("properties"),
         "recbole_llmdistill.inspection": ["page.html"],
         "recbole_llmdistill.comparison.report": ["page.html"],
