@@ -152,6 +152,7 @@ def test_no_such_model(shop, generate, capsys) -> None:
     assert not (shop / "out").exists()
 
 
+@pytest.mark.slow
 def test_ray_actors(tiny_gemma, prompt, shop, generate) -> None:
     arguments = ["--llm", f"hf:{tiny_gemma}", "--prompt", prompt, "--out", "out", "--temperature=1", "--batch-size=2"]
     run_until_all_succeed(generate, [*arguments, "--ray=local"])

@@ -13,6 +13,7 @@ import torch
 from on_ray import best, evaluations, rows, search, start, without_time
 
 
+@pytest.mark.slow
 def test_a_search_from_its_space_to_its_winner(arguments, tmp_path) -> None:
     output = search([*arguments, "--trials=2", "--epochs=2", "--scheduler=none", "--output_file=all.result"])
     table, result = rows(), best()
