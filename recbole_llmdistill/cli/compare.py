@@ -4,15 +4,20 @@ import argparse
 import logging
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 from tqdm import tqdm
 
+from recbole_llmdistill.cli.options import from_arguments
 from recbole_llmdistill.cli.recbole_arguments import leave_to_recbole
+from recbole_llmdistill.comparison.observer import Observer
+from recbole_llmdistill.comparison.options import ComparisonOptions
 from recbole_llmdistill.errors import InputError
 
 _FAILED = 1
 _ALL_CONTROLS = "shuffled,random,smoothed"
+_DEFAULTS = ComparisonOptions.model_fields
 
 
 def add_parser(commands) -> None:
@@ -26,10 +31,20 @@ def add_parser(commands) -> None:
     )
     parser.add_argument("--dataset", "-d", required=True, help="name of the data set, e.g. ml-100k")
     parser.add_argument("--models", "-m", required=True, help="names of RecBole's models and ours, separated by commas")
-    parser.add_argument("--seeds", type=_positive, default=5, metavar="N", help="seeds 0 to N-1 (default %(default)s)")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=_DEFAULTS["seeds"].default,
+        metavar="N",
+        help="seeds 0 to N-1 (default %(default)s)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of results; the same folder goes on")
     parser.add_argument(
-        "--jobs", type=_positive, default=1, metavar="N", help="runs side by side (default %(default)s)"
+        "--jobs",
+        type=int,
+        default=_DEFAULTS["jobs"].default,
+        metavar="N",
+        help="runs side by side (%(default)s)",
     )
     parser.add_argument(
         "--baseline", metavar="NAME", help="what all are compared with; default: the plain twin of each"
@@ -49,96 +64,97 @@ def add_parser(commands) -> None:
     )
     vary.add_argument("--ablate", metavar="NAMES", help="pooling,layer,loss,alpha,beta,epochs,bridge or some of them")
     vary.add_argument(
-        "--profiles", action="append", default=[], metavar="NAME=PATH", help="other profile vectors; repeatable"
+        "--vectors", action="append", default=[], metavar="NAME=PATH", help="other profile vectors; repeatable"
     )
+    vary.add_argument("--profiles", action="append", default=[], help=argparse.SUPPRESS)  # as it was called before
     parser.set_defaults(run=run, parser=parser)
 
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Make the missing runs, write tables, page and figure, print the tables; status 1 if an arm has no result."""
     leave_to_recbole(settings, arguments.parser)
-    sys.argv[1:] = []  # RecBole would let the command line count for more than what sets an arm apart
-    given = dict(setting.removeprefix("--").split("=", 1) for setting in settings)
     logging.getLogger().setLevel(logging.ERROR)
 
-    from recbole_llmdistill.comparison.plan.arm_config import CommonSettings, reference_config
-    from recbole_llmdistill.comparison.plan.prepare import configured_arms, prepare
-    from recbole_llmdistill.data.dataset_check import check_dataset
+    from recbole_llmdistill.comparison.api import compare
 
-    common = CommonSettings(
-        arguments.dataset,
-        tuple((arguments.config_files or "").split()),
-        given,
-        _pairs("--settings-of", arguments.settings_of),
-    )
-    reference = reference_config(common)
-    check_dataset(reference)
-    configs = configured_arms(
-        common,
-        reference,
-        _names(arguments.models),
-        _names(arguments.controls),
-        _names(arguments.ablate),
-        _pairs("--profiles", arguments.profiles),
-        arguments.baseline,
-    )
-    comparison = prepare(configs, common, reference, arguments.seeds, arguments.out)
-    with comparison.folder:
-        if not arguments.report_only:
-            _make_runs(comparison, arguments.jobs)
-        return _report(comparison, reference)
-
-
-def _make_runs(comparison, jobs: int) -> None:
-    """Make what is missing, a line each, and say how long the rest will take once that can be known."""
-    from recbole_llmdistill.comparison.run.live import finished_line, remaining_seconds, spell_seconds
-
-    missing, total = comparison.missing(), len(comparison.runs())
-    cases, seeds = len(comparison.held_out.users), len(comparison.seeds)
-    print(
-        f"{comparison.folder.dataset}: {cases:,} test cases; {len(comparison.arms)} arms with {seeds} "
-        f"seed{'s' * (seeds > 1)} are {total} runs: {total - len(missing)} are in {comparison.folder.path}, "
-        f"{len(missing)} to be made, {jobs} at a time",
-        flush=True,
-    )
-    if not missing:
-        print()
-        return
-    estimated = False
-    started = time.perf_counter()
-    with tqdm(total=len(missing), unit="run", file=sys.stderr, disable=None) as bar:
-        for record in comparison.make_missing_runs(jobs):
-            bar.update()
-            bar.write(finished_line(record, comparison.headline), file=sys.stdout)
-            left = remaining_seconds(comparison, jobs)
-            if left is not None and not estimated:
-                estimated = True
-                bar.write(
-                    f"each arm has run once; the other {len(comparison.missing())} runs take about "
-                    f"{spell_seconds(left)}",
-                    file=sys.stdout,
-                )
-            sys.stdout.flush()
-    print(f"made in {spell_seconds(time.perf_counter() - started)}\n")
-
-
-def _report(comparison, reference) -> int:
-    from recbole_llmdistill.comparison.report.files import notes, write_report
-    from recbole_llmdistill.comparison.report.tables import accuracy_table, changes_table, controls_table, costs_table
-
-    failures = comparison.failures()
-    if not any(comparison.records(arm.label) for arm in comparison.arms):
-        label, reason = next(iter(failures.items()), ("", "nothing was run"))
-        raise InputError(f"no run has succeeded; {label}: {reason}; logs are in {comparison.folder.path / 'logs'}")
-    short = accuracy_table(comparison, comparison.headline)
-    for table in (short, changes_table(comparison), controls_table(comparison), costs_table(comparison)):
-        if table is not None and table.rows:
-            print(table.as_text(), end="\n\n")
-    for line in notes(comparison):
+    if arguments.profiles:
+        print("hint: --profiles NAME=PATH is now called --vectors NAME=PATH", file=sys.stderr)
+    arguments.models = _names(arguments.models)
+    arguments.controls = _names(arguments.controls)
+    arguments.ablate = _names(arguments.ablate)
+    arguments.config_files = (arguments.config_files or "").split()
+    arguments.settings_of = _pairs("--settings-of", arguments.settings_of)
+    arguments.vectors = _pairs("--profiles", arguments.profiles) | _pairs("--vectors", arguments.vectors)
+    arguments.settings = dict(setting.removeprefix("--").split("=", 1) for setting in settings)
+    options = from_arguments(ComparisonOptions, arguments)
+    with closing(_Progress(options.jobs)) as progress:
+        result = compare(options, progress)
+    for table in result.summary:
+        print(table.as_text(), end="\n\n")
+    for line in result.notes:
         print(line)
-    for file in write_report(comparison, reference):
+    for file in result.files:
         print(f"wrote {file}")
-    return _FAILED if failures else 0
+    return _FAILED if result.failures else 0
+
+
+class _Progress(Observer):
+    """A line a run, a bar, and how long the rest will take once that can be known.
+
+    Args:
+        jobs: runs side by side.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._estimated = False
+        self._bar: tqdm | None = None
+
+    def begin(self, plan, results) -> None:
+        """Say what there is and what is missing."""
+        self._plan, self._results = plan, results
+        missing, total = len(plan.missing(results)), len(plan.runs())
+        seeds = len(plan.seeds)
+        print(
+            f"{plan.dataset}: {plan.cases:,} test cases; {len(plan.arms)} arms with {seeds} "
+            f"seed{'s' * (seeds > 1)} are {total} runs: {total - missing} are in {results.path}, "
+            f"{missing} to be made, {self._jobs} at a time",
+            flush=True,
+        )
+        if not missing:
+            print()
+            return
+        self._started = time.perf_counter()
+        self._bar = tqdm(total=missing, unit="run", file=sys.stderr, disable=None)
+
+    def run_ended(self, record) -> None:
+        """A line of it."""
+        from recbole_llmdistill.comparison.run.live import finished_line, remaining_seconds, spell_seconds
+
+        self._bar.update()
+        self._bar.write(finished_line(record, self._plan.headline), file=sys.stdout)
+        left = remaining_seconds(self._plan, self._results, self._jobs)
+        if left is not None and not self._estimated:
+            self._estimated = True
+            self._bar.write(
+                f"each arm has run once; the other {len(self._plan.missing(self._results))} runs take about "
+                f"{spell_seconds(left)}",
+                file=sys.stdout,
+            )
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        """How long it took."""
+        from recbole_llmdistill.comparison.run.live import spell_seconds
+
+        if self._bar is not None:
+            self.close()
+            print(f"made in {spell_seconds(time.perf_counter() - self._started)}\n")
+
+    def close(self) -> None:
+        """Leave the last state of the bar on the screen."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 def _names(text: str | None) -> list[str]:
@@ -153,10 +169,3 @@ def _pairs(option: str, texts: list[str]) -> dict[str, str]:
             raise InputError(f"{option} {text}: written {option} NAME=PATH")
         pairs[name] = value
     return pairs
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number

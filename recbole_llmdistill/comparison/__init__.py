@@ -1,5 +1,6 @@
 """``llmdistill compare``: models on the same split, metric code and budget, with seeds, significance and controls.
 
-``arms`` says what is compared, ``arm_config`` with which RecBole settings; ``processes`` starts one process a run
-(``one_run``), ``results`` keeps what came out; ``comparison`` reads it for the tables, the page and the figure.
+``plan/`` says which runs there have to be, ``run/`` makes those that are missing, a process each, ``report/`` reads the
+results folder for the tables, the page and the figure, and needs neither torch nor RecBole for it. ``api`` has all
+three in one function.
 """

@@ -39,48 +39,19 @@ class Run:
         return f"{'-'.join(filter(None, words.split('-')))}-seed{self.seed}-{self.identity}"
 
 
-class ResultsFolder:
-    """The folder of a comparison, which one process at a time may add to.
+class Results:
+    """What a folder of results holds, to be read by anybody.
 
     Args:
-        path: the folder; made if it does not exist.
-        dataset: name of the data set.
-        fingerprints: of its training and test part.
+        path: the folder.
 
     Raises:
-        InputError: it cannot be written, another process adds to it, or it holds results of other data.
+        InputError: its file of results is broken.
     """
 
-    def __init__(self, path: Path, dataset: str, fingerprints: Mapping[str, str]) -> None:
-        self.path, self.dataset, self.fingerprints = path, dataset, dict(fingerprints)
-        try:
-            for folder in (_CASES, _SCRATCH, _LOGS):
-                (path / folder).mkdir(parents=True, exist_ok=True)
-            self._lock = FolderLock(path)
-        except BlockingIOError as error:
-            raise InputError(f"--out={path}: another comparison is running in this folder") from error
-        except OSError as error:
-            raise InputError(f"--out={path}: cannot be written ({error.strerror})") from error
-        try:
-            self.records = self._read()
-        except InputError:
-            self._lock.release()
-            raise
-        shutil.rmtree(path / _SCRATCH)  # of runs that were killed
-        self._journal = Journal(path / RESULTS)
-
-    def _read(self) -> list[dict[str, Any]]:
-        records = list(read_journal(self.path / RESULTS, key="identity"))
-        for number, record in enumerate(records, start=1):
-            data = record.get("data", {})
-            if data.get("dataset") != self.dataset or data.get("fingerprints") != self.fingerprints:
-                other = data.get("dataset")
-                what = f"of the data set {other!r}" if other != self.dataset else f"of another split of {other!r}"
-                raise InputError(
-                    f"{self.path / RESULTS}, line {number}: results {what} (other filters, eval_args or files); "
-                    "give another --out"
-                )
-        return records
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records = list(read_journal(path / RESULTS, key="identity"))
 
     def done(self, run: Run) -> dict[str, Any] | None:
         """The record of a run that succeeded, with its cases' values; None if it has to be made."""
@@ -96,6 +67,54 @@ class ResultsFolder:
             if record["identity"] == run.identity and record["seed"] == run.seed:
                 return record.get("reason")
         return None
+
+    def values(self, record: Mapping[str, Any], metric: str) -> np.ndarray | None:
+        """``[R]`` values of a metric for each test case; None if the run has none."""
+        with np.load(self.path / record["cases"], allow_pickle=False) as file:
+            return file[metric].astype(np.float64) if metric in file.files else None
+
+
+class ResultsFolder(Results):
+    """The folder of a comparison, which one process at a time may add to.
+
+    Args:
+        path: the folder; made if it does not exist.
+        dataset: name of the data set.
+        fingerprints: of its training and test part.
+
+    Raises:
+        InputError: it cannot be written, another process adds to it, or it holds results of other data.
+    """
+
+    def __init__(self, path: Path, dataset: str, fingerprints: Mapping[str, str]) -> None:
+        self.dataset, self.fingerprints = dataset, dict(fingerprints)
+        try:
+            for folder in (_CASES, _SCRATCH, _LOGS):
+                (path / folder).mkdir(parents=True, exist_ok=True)
+            self._lock = FolderLock(path)
+        except BlockingIOError as error:
+            raise InputError(f"--out={path}: another comparison is running in this folder") from error
+        except OSError as error:
+            raise InputError(f"--out={path}: cannot be written ({error.strerror})") from error
+        try:
+            super().__init__(path)
+            self._check()
+        except InputError:
+            self._lock.release()
+            raise
+        shutil.rmtree(path / _SCRATCH)  # of runs that were killed
+        self._journal = Journal(path / RESULTS)
+
+    def _check(self) -> None:
+        for number, record in enumerate(self.records, start=1):
+            data = record.get("data", {})
+            if data.get("dataset") != self.dataset or data.get("fingerprints") != self.fingerprints:
+                other = data.get("dataset")
+                what = f"of the data set {other!r}" if other != self.dataset else f"of another split of {other!r}"
+                raise InputError(
+                    f"{self.path / RESULTS}, line {number}: results {what} (other filters, eval_args or files); "
+                    "give another --out"
+                )
 
     def scratch(self, run: Run) -> Path:
         """An empty folder for a run to work in."""
@@ -121,11 +140,6 @@ class ResultsFolder:
         self.records.append(json.loads(json.dumps(record)))
         shutil.rmtree(scratch, ignore_errors=True)
         return record
-
-    def values(self, record: Mapping[str, Any], metric: str) -> np.ndarray | None:
-        """``[R]`` values of a metric for each test case; None if the run has none."""
-        with np.load(self.path / record["cases"], allow_pickle=False) as file:
-            return file[metric].astype(np.float64) if metric in file.files else None
 
     def close(self) -> None:
         """Bring everything to the disk and let others add."""

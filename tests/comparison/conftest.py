@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from recbole_llmdistill.cli import llmdistill
+from recbole_llmdistill.comparison.held_out import HeldOut
 from recbole_llmdistill.comparison.plan.arm_config import ArmConfig, CommonSettings, reference_config
 from recbole_llmdistill.comparison.plan.prepare import configured_arms
-from recbole_llmdistill.comparison.run.held_out import HeldOut, held_out_cases, read_parts
+from recbole_llmdistill.comparison.plan.split import held_out_cases, read_parts
 
 SMALL = {
     "hidden_size": "16",

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from recbole_llmdistill.comparison.plan.arm import Arm
 from recbole_llmdistill.comparison.plan.arm_config import CommonSettings, configure, reference_config
-from recbole_llmdistill.comparison.plan.arms import CONTROLS, Arm, build_arms
+from recbole_llmdistill.comparison.plan.arms import CONTROLS, build_arms
 from recbole_llmdistill.errors import InputError
 
 

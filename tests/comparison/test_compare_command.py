@@ -75,6 +75,16 @@ def test_makes_missing_runs_once_and_writes_everything(command, tmp_path) -> Non
     assert (out / "results.jsonl").read_text() == after
 
 
+def test_the_old_name_of_vectors_is_understood_with_a_hint(command, tmp_path) -> None:
+    given = ["--dataset=tiny", "--models=SASRecDistill", f"--out={tmp_path / 'out'}", "--profiles=a=nowhere"]
+    status, _, error = command(*given)
+    assert status == 2
+    assert error.splitlines() == [
+        "hint: --profiles NAME=PATH is now called --vectors NAME=PATH",
+        "error: SASRecDistill, a: profile_path: nowhere does not exist",
+    ]
+
+
 def one_line(result: tuple[int, str, str]) -> str:
     status, _, error = result
     assert status == 2
@@ -91,11 +101,13 @@ def one_line(result: tuple[int, str, str]) -> str:
         (["--models=SASRec", "--valid_metric=NDCG@7"], "valid_metric='NDCG@7' is not among the metrics"),
         (["--models=SASRecDistill", "--distill_los=mse"], "did you mean 'distill_loss'?"),
         (["--models=SASRecDistill", "--profile_path=nowhere"], "SASRecDistill: profile_path: nowhere does not exist"),
-        (["--models=SASRecDistill", "--profiles=a=nowhere"], "SASRecDistill, a: profile_path: nowhere does not exist"),
-        (["--models=SASRecDistill", "--profiles=nowhere"], "--profiles nowhere: written --profiles NAME=PATH"),
+        (["--models=SASRecDistill", "--vectors=a=nowhere"], "SASRecDistill, a: profile_path: nowhere does not exist"),
+        (["--models=SASRecDistill", "--vectors=nowhere"], "--vectors nowhere: written --vectors NAME=PATH"),
         (["--models=SASRecDistill", "--settings-of=SASRec=x.yaml"], "--settings-of SASRec: this model is not among"),
         (["--models=SASRec", "--settings-of=SASRec=x.yaml"], "x.yaml: No such file or directory"),
         (["--models=SASRec", "--config_files=x.yaml"], "x.yaml: No such file or directory"),
+        (["--models="], "--models=[]: tuple should have at least 1 item"),
+        (["--models=SASRec", "--seeds=0"], "--seeds=0: input should be greater than or equal to 1"),
         (["--models=SASRec", "--seed=3"], "did you mean --seeds?"),
         (["--models=SASRec", "--baselin=GRU4Rec"], "did you mean --baseline?"),
         (["--models=SASRec", "--baseline=GRU4Rec"], "no arm is called 'GRU4Rec'; nearest: SASRec (prefixes)"),
@@ -155,7 +167,7 @@ def test_interrupted_killed_and_resumed(tiny, tmp_path) -> None:
 
     def runs_alive() -> list[str]:
         found = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
-        return [line for line in found.splitlines() if "one_run" in line and str(tmp_path) in line]
+        return [line for line in found.splitlines() if "run.worker" in line and str(tmp_path) in line]
 
     def wait_for(condition) -> None:
         for _ in range(600):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from tiny_dataset import N_ITEMS, N_USERS
 
+from recbole_llmdistill.comparison.held_out import HeldOut
 from recbole_llmdistill.comparison.plan.arm_config import reference_config
-from recbole_llmdistill.comparison.report.profile_quality import NEIGHBOURS, profile_quality
-from recbole_llmdistill.comparison.run.held_out import HeldOut, read_parts
+from recbole_llmdistill.comparison.plan.profile_quality import NEIGHBOURS, profile_quality
+from recbole_llmdistill.comparison.plan.split import read_parts
 from recbole_llmdistill.errors import InputError
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from recbole.config import Config
 
-from recbole_llmdistill.comparison.plan.arms import Arm
+from recbole_llmdistill.comparison.plan.arm import Arm
 from recbole_llmdistill.config.recbole_config import build_config
 from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.data.vector_lookup import find_profile_file

@@ -1,16 +1,14 @@
-"""What is compared: an arm is a model with settings of its own, under a name for the table."""
+"""From models and variants to the arms of a comparison."""
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from recbole_llmdistill.comparison.plan.ablations import ablation_settings
+from recbole_llmdistill.comparison.plan.arm import Arm
 from recbole_llmdistill.config.model_names import explain_unknown_model
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.registry import MODELS
-
-Kind = Literal["plain", "distilled", "control", "ablation", "other"]
 
 PLAIN: dict[str, Any] = {"distill_alpha": 0.0}
 """Settings that make a distilled model the plain one on the same road."""
@@ -23,30 +21,11 @@ CONTROLS: dict[str, tuple[str, dict[str, Any]]] = {
 """Controls of a distilled model by name: the label, and the settings. They tell knowledge from regularisation."""
 
 
-@dataclass(frozen=True)
-class Arm:
-    """A row of the table.
-
-    Attributes:
-        label: its name there.
-        model: RecBole's name of the model.
-        kind: what it is for; ``other`` is a model that has nothing to do with distillation.
-        settings: what sets it apart from the model's settings in this comparison.
-        baseline: label of the arm that it is compared with; None for the baseline itself.
-    """
-
-    label: str
-    model: str
-    kind: Kind
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    baseline: str | None = None
-
-
 def build_arms(
     models: Sequence[str],
     controls: Sequence[str] = (),
     ablations: Sequence[str] = (),
-    profiles: Mapping[str, str] | None = None,
+    vectors: Mapping[str, str] | None = None,
     baseline: str | None = None,
     configured: Callable[[str], Mapping[str, Any]] = dict,
 ) -> list[Arm]:
@@ -60,7 +39,7 @@ def build_arms(
         models: RecBole's names.
         controls: names in :data:`CONTROLS`, for each distilled model.
         ablations: names in ``properties/comparison/ablations.yaml``, likewise.
-        profiles: name -> file or folder of further profile vectors, likewise.
+        vectors: name -> file or folder of further profile vectors, likewise.
         baseline: label of an arm, or name of a model.
         configured: gives the final settings of a distilled model; ``n_layers`` and ``train_sequences`` are read.
 
@@ -81,12 +60,12 @@ def build_arms(
             plain = Arm(twins[base_model(name)], name, "plain", PLAIN)
             arms += [plain, Arm(name, name, "distilled", {}, plain.label)]
             arms += _controls(name, plain.label, controls)
-            arms += _variants(name, plain.label, ablations, profiles or {}, settings[name])
+            arms += _variants(name, plain.label, ablations, vectors or {}, settings[name])
         else:
             label = f"{name} (prefixes)" if name in map(base_model, MODELS) else name
             arms.append(Arm(label, name, "other", {}, twins.get(name)))
-    if (ablations or controls or profiles) and not any(arm.kind == "distilled" for arm in arms):
-        raise InputError(f"--controls, --ablate and --profiles vary a distilled model; add one: {', '.join(MODELS)}")
+    if (ablations or controls or vectors) and not any(arm.kind == "distilled" for arm in arms):
+        raise InputError(f"--controls, --ablate and --vectors vary a distilled model; add one: {', '.join(MODELS)}")
     return _with_baselines(arms, baseline)
 
 
@@ -108,14 +87,14 @@ def _controls(name: str, plain: str, controls: Sequence[str]) -> list[Arm]:
 
 
 def _variants(
-    name: str, plain: str, ablations: Sequence[str], profiles: Mapping[str, str], settings: Mapping[str, Any]
+    name: str, plain: str, ablations: Sequence[str], vectors: Mapping[str, str], settings: Mapping[str, Any]
 ) -> list[Arm]:
     arms = [
         Arm(f"{name}, {ablation} {label}", name, "ablation", {key: value}, plain)
         for ablation in dict.fromkeys(ablations)
         for key, label, value in ablation_settings(ablation, settings)
     ]
-    paths = profiles.items()
+    paths = vectors.items()
     return arms + [Arm(f"{name}, {label}", name, "ablation", {"profile_path": path}, plain) for label, path in paths]
 
 

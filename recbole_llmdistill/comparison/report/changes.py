@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recbole_llmdistill.comparison.comparison import Comparison
+from recbole_llmdistill.comparison.measures import NLL
 from recbole_llmdistill.comparison.report.statistics import (
     absolute_change,
     holm,
@@ -13,7 +13,6 @@ from recbole_llmdistill.comparison.report.statistics import (
     relative_change,
     wilcoxon_test,
 )
-from recbole_llmdistill.comparison.run.worker import NLL
 
 SIGNIFICANCE = 0.05
 
@@ -41,28 +40,16 @@ class Change:
     wilcoxon: float
 
 
-def changes_of(comparison: Comparison, pairs: Sequence[tuple[str, str]], metric: str) -> list[Change]:
-    """Changes of those pairs (arm, baseline) that have results; all of them are one family for Holm's correction."""
-    found = [_change(comparison, label, baseline, metric) for label, baseline in pairs]
-    changes = [change for change in found if change is not None]
-    t_tests = holm([change.t_test for change in changes])
-    wilcoxons = holm([change.wilcoxon for change in changes])
-    return [
-        replace(change, t_test=t_test, wilcoxon=wilcoxon)
-        for change, t_test, wilcoxon in zip(changes, t_tests, wilcoxons, strict=True)
-    ]
+def change_of(label: str, baseline: str, metric: str, mine: np.ndarray, theirs: np.ndarray) -> Change:
+    """One change, its p-values not corrected yet.
 
-
-def _change(comparison: Comparison, label: str, baseline: str, metric: str) -> Change | None:
-    """One change, its p-values not adjusted yet; computed once. None if the arms have no seed in common."""
-    key = ("change", label, baseline, metric, len(comparison.folder.records))
-    if key not in comparison.computed:
-        pair = comparison.pair_of_users(label, baseline, metric)
-        comparison.computed[key] = None if pair is None else _compare(label, baseline, metric, *pair)
-    return comparison.computed[key]
-
-
-def _compare(label: str, baseline: str, metric: str, mine: np.ndarray, theirs: np.ndarray) -> Change:
+    Args:
+        label: of an arm.
+        baseline: of the arm that it is compared with.
+        metric: the metric.
+        mine: ``[S, U]`` of the arm.
+        theirs: ``[S, U]`` of the other, same seeds and users.
+    """
     change, *ends = (absolute_change if metric == NLL else relative_change)(mine, theirs)
     differences = mine - theirs
     of_seeds, of_users = differences.mean(axis=1), differences.mean(axis=0)
@@ -73,19 +60,14 @@ def _compare(label: str, baseline: str, metric: str, mine: np.ndarray, theirs: n
     )
 
 
-def significant(comparison: Comparison, metric: str) -> set[str]:
-    """Labels of the arms that are better than their baselines by the t-test, corrected for their number."""
-    pairs = [(arm.label, arm.baseline) for arm in comparison.arms if arm.baseline is not None]
-    labels, gains, p_values = [], [], []
-    for label, baseline in pairs:
-        pair = comparison.pair_of_users(label, baseline, metric)
-        if pair is not None:
-            of_users = (pair[0] - pair[1]).mean(axis=0) * better_sign(metric)
-            labels.append(label)
-            gains.append(of_users.mean())
-            p_values.append(paired_t_test(of_users))
-    rows = zip(labels, gains, holm(p_values), strict=True)
-    return {label for label, gain, p_value in rows if gain > 0 and p_value < SIGNIFICANCE}
+def corrected(changes: Sequence[Change]) -> list[Change]:
+    """The same changes, their p-values corrected by Holm for their number."""
+    t_tests = holm([change.t_test for change in changes])
+    wilcoxons = holm([change.wilcoxon for change in changes])
+    return [
+        replace(change, t_test=t_test, wilcoxon=wilcoxon)
+        for change, t_test, wilcoxon in zip(changes, t_tests, wilcoxons, strict=True)
+    ]
 
 
 def better_sign(metric: str) -> int:

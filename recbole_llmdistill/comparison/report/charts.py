@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from recbole_llmdistill.comparison.comparison import Comparison
+from recbole_llmdistill.comparison.report.analysis import Analysis
 from recbole_llmdistill.comparison.report.changes import Change, better_sign
 from recbole_llmdistill.comparison.report.gains import Gain
 from recbole_llmdistill.comparison.report.tables import digits_of, metric_title
@@ -38,10 +38,10 @@ def _finish(figure: go.Figure, height: int, **layout) -> dict:
     return json.loads(figure.to_json())
 
 
-def metric_chart(comparison: Comparison, metric: str) -> dict | None:
+def metric_chart(analysis: Analysis, metric: str) -> dict | None:
     """A dot for each seed and a bar for the mean of each arm; None if no arm has the metric."""
     figure = go.Figure()
-    arms = [(arm, comparison.means(arm.label, metric)) for arm in comparison.arms]
+    arms = [(arm, analysis.means(arm.label, metric)) for arm in analysis.arms]
     arms = [(arm, values) for arm, values in arms if values][::-1]  # plotly draws upwards
     if not arms:
         return None
@@ -129,11 +129,11 @@ def gains_chart(gains: Sequence[Gain]) -> dict:
     return _finish(figure, 300, xaxis={"title": {"text": gains[0].grouping}, "type": "category"}, yaxis=title)
 
 
-def validation_chart(comparison: Comparison) -> dict:
+def validation_chart(analysis: Analysis) -> dict:
     """The metric that picks the epoch after each of them, mean over the seeds that came so far."""
     figure = go.Figure()
-    for arm in comparison.arms:
-        curves = [record["valid_scores"] for record in comparison.records(arm.label).values()]
+    for arm in analysis.arms:
+        curves = [record["valid_scores"] for record in analysis.records(arm.label).values()]
         longest = max(map(len, curves), default=0)
         at_epoch = [[curve[epoch] for curve in curves if len(curve) > epoch] for epoch in range(longest)]
         figure.add_scatter(

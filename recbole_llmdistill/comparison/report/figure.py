@@ -3,15 +3,15 @@
 import importlib.util
 from pathlib import Path
 
-from recbole_llmdistill.comparison.comparison import Comparison
-from recbole_llmdistill.comparison.report.changes import Change, changes_of
+from recbole_llmdistill.comparison.measures import NLL
+from recbole_llmdistill.comparison.report.analysis import Analysis
+from recbole_llmdistill.comparison.report.changes import Change
 from recbole_llmdistill.comparison.report.charts import COLORS
 from recbole_llmdistill.comparison.report.tables import metric_title
-from recbole_llmdistill.comparison.run.worker import NLL
 from recbole_llmdistill.files.atomic_write import written_atomically
 
 
-def write_figure(comparison: Comparison, path: Path) -> bool:
+def write_figure(analysis: Analysis, path: Path) -> bool:
     """Draw the figure; the same bytes from the same results.
 
     Returns:
@@ -19,8 +19,8 @@ def write_figure(comparison: Comparison, path: Path) -> bool:
     """
     if importlib.util.find_spec("matplotlib") is None:
         return False
-    pairs = [(arm.label, arm.baseline) for arm in comparison.arms if arm.baseline is not None]
-    panels = [changes_of(comparison, pairs, metric) for metric in comparison.headline]
+    pairs = analysis.against_baselines()
+    panels = [analysis.changes(pairs, metric) for metric in analysis.plan.headline]
     panels = [changes for changes in panels if changes]
     if not panels:
         return False
@@ -33,11 +33,11 @@ def write_figure(comparison: Comparison, path: Path) -> bool:
     with mpl.rc_context({"svg.hashsalt": "fixed"}):
         size = (3.0 + 2.6 * len(panels), 1.0 + 0.34 * len(labels))
         figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False, layout="constrained")
-        kinds = {arm.label: arm.kind for arm in comparison.arms}
+        kinds = {arm.label: arm.kind for arm in analysis.arms}
         for axis, changes in zip(axes[0], panels, strict=True):
             _draw(axis, changes, labels, kinds)
-        seeds = f"{len(comparison.seeds)} seed{'s' * (len(comparison.seeds) > 1)}"
-        title = f"{comparison.folder.dataset}: change against the baseline, {seeds}, 95 % intervals"
+        seeds = f"{len(analysis.plan.seeds)} seed{'s' * (len(analysis.plan.seeds) > 1)}"
+        title = f"{analysis.plan.dataset}: change against the baseline, {seeds}, 95 % intervals"
         figure.suptitle(title, fontsize=10)
         with written_atomically(path) as temporary:
             figure.savefig(temporary, metadata={"Date": None})

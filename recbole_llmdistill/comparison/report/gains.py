@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_llmdistill.comparison.comparison import Comparison
+from recbole_llmdistill.comparison.measures import NLL
+from recbole_llmdistill.comparison.report.analysis import Analysis
 from recbole_llmdistill.comparison.report.groups import groupings
 from recbole_llmdistill.comparison.report.statistics import absolute_change
 from recbole_llmdistill.comparison.report.table import Cell, Column, Table
 from recbole_llmdistill.comparison.report.tables import EMPTY, digits_of, metric_title
-from recbole_llmdistill.comparison.run.worker import NLL
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ class Gain:
     interval: tuple[float, float]
 
 
-def gains(comparison: Comparison) -> Iterator[Gain]:
+def gains(analysis: Analysis) -> Iterator[Gain]:
     """Gains of the distilled arms over their baselines, in the metric that picks the epoch and in NLL."""
-    divisions = groupings(comparison.held_out, comparison.quality)
-    metrics = dict.fromkeys([comparison.headline[0], *(name for name in comparison.headline if name == NLL)])
-    for arm in comparison.arms:
+    divisions = groupings(analysis.held_out, analysis.quality)
+    metrics = dict.fromkeys([analysis.plan.headline[0], *(name for name in analysis.plan.headline if name == NLL)])
+    for arm in analysis.arms:
         if arm.kind != "distilled" or arm.baseline is None:
             continue
         for metric in metrics:
-            pair = comparison.pair(arm.label, arm.baseline, metric)
+            pair = analysis.pair(arm.label, arm.baseline, metric)
             if pair is None:
                 continue
             for division in divisions:
@@ -59,7 +59,7 @@ def gains(comparison: Comparison) -> Iterator[Gain]:
                     )
 
 
-def gains_table(comparison: Comparison, found: list[Gain]) -> Table:
+def gains_table(analysis: Analysis, found: list[Gain]) -> Table:
     """A row a group, the metrics side by side."""
     metrics = list(dict.fromkeys(gain.metric for gain in found))
     columns = [Column("model"), Column("by"), Column("group"), Column("cases", ("cases",))]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_llmdistill.comparison.run.held_out import HeldOut
+from recbole_llmdistill.comparison.held_out import HeldOut
 
 BINS, QUALITY_BINS = 4, 3
 

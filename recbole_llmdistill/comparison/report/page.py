@@ -6,33 +6,32 @@ from itertools import groupby
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from recbole_llmdistill.comparison.comparison import Comparison
 from recbole_llmdistill.comparison.report import charts
-from recbole_llmdistill.comparison.report.changes import changes_of
+from recbole_llmdistill.comparison.report.analysis import Analysis
 from recbole_llmdistill.comparison.report.gains import Gain
 from recbole_llmdistill.comparison.report.table import Table
 
 
-def render_page(comparison: Comparison, tables: Sequence[Table], gains: Sequence[Gain], notes: Sequence[str]) -> str:
+def render_page(analysis: Analysis, tables: Sequence[Table], gains: Sequence[Gain], notes: Sequence[str]) -> str:
     """The page.
 
     Args:
-        comparison: with at least one run.
+        analysis: with at least one run.
         tables: to be shown below the charts.
         gains: of groups.
         notes: remarks on the whole comparison.
     """
     environment = Environment(
-        loader=PackageLoader("recbole_llmdistill.comparison", ""), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("recbole_llmdistill.comparison.report", ""), autoescape=True, undefined=StrictUndefined
     )
-    sections = _sections(comparison, gains)
+    sections = _sections(analysis, gains)
     return environment.get_template("page.html").render(
-        dataset=comparison.folder.dataset,
-        cases=len(comparison.held_out.users),
-        users=len(set(comparison.held_out.users.tolist())),
-        items=len(comparison.held_out.item_tokens),
-        seeds=len(comparison.seeds),
-        arms=len(comparison.arms),
+        dataset=analysis.plan.dataset,
+        cases=len(analysis.held_out.users),
+        users=len(set(analysis.held_out.users.tolist())),
+        items=len(analysis.held_out.item_tokens),
+        seeds=len(analysis.plan.seeds),
+        arms=len(analysis.arms),
         sections=[(title, list(figures)) for title, figures in sections],
         charts={name: figure for _, figures in sections for name, figure in figures.items()},
         tables=tables,
@@ -41,12 +40,12 @@ def render_page(comparison: Comparison, tables: Sequence[Table], gains: Sequence
     )
 
 
-def _sections(comparison: Comparison, gains: Sequence[Gain]) -> list[tuple[str, dict[str, dict]]]:
+def _sections(analysis: Analysis, gains: Sequence[Gain]) -> list[tuple[str, dict[str, dict]]]:
     """Title of each section of charts, and its charts by name."""
-    kinds = {arm.label: arm.kind for arm in comparison.arms}
-    pairs = [(arm.label, arm.baseline) for arm in comparison.arms if arm.baseline is not None]
-    seeds = {f"seeds-{n}": charts.metric_chart(comparison, name) for n, name in enumerate(comparison.headline)}
-    changes = {f"changes-{n}": changes_of(comparison, pairs, name) for n, name in enumerate(comparison.headline)}
+    kinds = {arm.label: arm.kind for arm in analysis.arms}
+    pairs = analysis.against_baselines()
+    seeds = {f"seeds-{n}": charts.metric_chart(analysis, name) for n, name in enumerate(analysis.plan.headline)}
+    changes = {f"changes-{n}": analysis.changes(pairs, name) for n, name in enumerate(analysis.plan.headline)}
     sections = [
         ("Every seed, and the mean", {name: figure for name, figure in seeds.items() if figure is not None}),
         (
@@ -59,5 +58,5 @@ def _sections(comparison: Comparison, gains: Sequence[Gain]) -> list[tuple[str, 
         divisions = groupby(of_arm, key=lambda gain: (gain.metric, gain.grouping))
         figures = {f"gains-{number}-{n}": charts.gains_chart(list(group)) for n, (_, group) in enumerate(divisions)}
         sections.append((f"Who gains: {label} against {baseline}", figures))
-    sections.append(("Validation, mean over seeds", {"validation": charts.validation_chart(comparison)}))
+    sections.append(("Validation, mean over seeds", {"validation": charts.validation_chart(analysis)}))
     return [(title, figures) for title, figures in sections if figures]

@@ -3,11 +3,10 @@
 import statistics
 from collections.abc import Sequence
 
-from recbole_llmdistill.comparison.comparison import Comparison
-from recbole_llmdistill.comparison.report.changes import Change, changes_of, significant
+from recbole_llmdistill.comparison.measures import BATCH_SIZES, LIST_LENGTH, NLL
+from recbole_llmdistill.comparison.report.analysis import Analysis
+from recbole_llmdistill.comparison.report.changes import Change
 from recbole_llmdistill.comparison.report.table import Cell, Column, Table
-from recbole_llmdistill.comparison.run.costs import BATCH_SIZES
-from recbole_llmdistill.comparison.run.worker import LIST_LENGTH, NLL
 
 EMPTY = Cell("")
 _NAMES = {"ndcg": "NDCG", "recall": "Recall", "mrr": "MRR", "hit": "Hit", "map": "MAP", "precision": "Precision"}
@@ -36,60 +35,60 @@ def mean_and_spread(values: Sequence[float], digits: int) -> Cell:
     return Cell(text, (mean, spread))
 
 
-def accuracy_table(comparison: Comparison, metrics: Sequence[str], name: str = "accuracy") -> Table:
+def accuracy_table(analysis: Analysis, metrics: Sequence[str], name: str = "accuracy") -> Table:
     """Mean and standard deviation over seeds of each metric on the test part."""
     columns = [Column("model")]
     for metric in metrics:
         title = metric_title(metric)
         columns.append(Column(title, (title, f"{title} sd"), "lowest" if metric == NLL else "highest"))
     columns.append(Column("seeds", ("seeds",)))
-    better = {metric: significant(comparison, metric) for metric in metrics}
+    better = {metric: analysis.significant(metric) for metric in metrics}
     rows = []
-    for arm in comparison.arms:
+    for arm in analysis.arms:
         cells = [Cell(arm.label)]
         for metric in metrics:
-            cell = mean_and_spread(list(comparison.means(arm.label, metric).values()), digits_of(metric))
+            cell = mean_and_spread(list(analysis.means(arm.label, metric).values()), digits_of(metric))
             cells.append(Cell(cell.text, cell.numbers, "*" if arm.label in better[metric] and cell.text else ""))
-        count = len(comparison.records(arm.label))
+        count = len(analysis.records(arm.label))
         rows.append([*cells, Cell(f"{count}", (count,))])
     notes = ["* better than its baseline, paired t-test over users, p < .05 after Holm's correction over the models."]
     if NLL in metrics:
         notes.append(NLL_NOTE)
-    notes += [f"{label}: no result ({reason})." for label, reason in comparison.failures().items()]
+    notes += [f"{label}: no result ({reason})." for label, reason in analysis.failures.items()]
     return Table(
-        name, f"{comparison.folder.dataset}, test part: mean ± standard deviation over seeds", columns, rows, notes
+        name, f"{analysis.plan.dataset}, test part: mean ± standard deviation over seeds", columns, rows, notes
     )
 
 
-def changes_table(comparison: Comparison) -> Table:
+def changes_table(analysis: Analysis) -> Table:
     """Each arm against its baseline."""
-    pairs = [(arm.label, arm.baseline) for arm in comparison.arms if arm.baseline is not None]
-    return _changes(comparison, pairs, "changes", "Change against the baseline")
+    pairs = analysis.against_baselines()
+    return _changes(analysis, pairs, "changes", "Change against the baseline")
 
 
-def controls_table(comparison: Comparison) -> Table | None:
+def controls_table(analysis: Analysis) -> Table | None:
     """Each distilled model against its controls: what is knowledge, and what regularisation; None without controls."""
     pairs = [
         (arm.label, control.label)
-        for arm in comparison.arms
+        for arm in analysis.arms
         if arm.kind == "distilled"
-        for control in comparison.arms
+        for control in analysis.arms
         if control.kind == "control" and control.model == arm.model
     ]
     if not pairs:
         return None
-    return _changes(comparison, pairs, "controls", "Distilled against its controls: what the knowledge adds")
+    return _changes(analysis, pairs, "controls", "Distilled against its controls: what the knowledge adds")
 
 
-def _changes(comparison: Comparison, pairs: Sequence[tuple[str, str]], name: str, title: str) -> Table:
+def _changes(analysis: Analysis, pairs: Sequence[tuple[str, str]], name: str, title: str) -> Table:
     columns = [
         *(Column("model"), Column("against"), Column("metric")),
         Column("change", ("change", "change low", "change high")),
         *(Column("seeds better"), Column("p, t-test", ("p t-test",)), Column("p, Wilcoxon", ("p Wilcoxon",))),
     ]
     rows = []
-    for metric in comparison.headline:
-        for change in changes_of(comparison, pairs, metric):
+    for metric in analysis.plan.headline:
+        for change in analysis.changes(pairs, metric):
             rows.append([Cell(change.label), Cell(change.baseline), Cell(metric_title(metric)), *_cells(change)])
     notes = [
         "Change of the mean, in percent but for NLL, with 95 % bootstrap interval over users and seeds; p-values are "
@@ -116,7 +115,7 @@ def _p(value: float) -> str:
     return "< .001" if value < 0.001 else f"{value:.3f}".replace("0.", ".", 1) if value < 1 else "1"
 
 
-def costs_table(comparison: Comparison) -> Table:
+def costs_table(analysis: Analysis) -> Table:
     """Medians over seeds of what training and answering took."""
     small, large = BATCH_SIZES
     columns = [
@@ -130,8 +129,8 @@ def costs_table(comparison: Comparison) -> Table:
         *(Column(f"ms, {n} user{'s' * (n > 1)}", (f"ms for {n} users",)) for n in (small, large)),
     ]
     rows, sides, devices = [], set(), set()
-    for arm in comparison.arms:
-        records = list(comparison.records(arm.label).values())
+    for arm in analysis.arms:
+        records = list(analysis.records(arm.label).values())
         sides |= {record["side_by_side"] for record in records}
         devices |= {(record["device"], record["threads"]) for record in records}
         figures = [
@@ -165,14 +164,14 @@ def _median(values: Sequence[float | None], digits: int) -> Cell:
     return Cell(f"{median:,.{digits}f}", (median,))
 
 
-def beyond_accuracy_table(comparison: Comparison) -> Table:
+def beyond_accuracy_table(analysis: Analysis) -> Table:
     """Coverage, Gini index, average popularity."""
     columns = [Column("model")]
     titles = {"coverage": "coverage", "gini": "Gini", "average_popularity": "average popularity"}
     columns += [Column(title, (title, f"{title} sd")) for title in titles.values()]
     rows = []
-    for arm in comparison.arms:
-        records = comparison.records(arm.label).values()
+    for arm in analysis.arms:
+        records = analysis.records(arm.label).values()
         lists = [[record["beyond_accuracy"][name] for record in records] for name in titles]
         rows.append([Cell(arm.label), *(mean_and_spread(v, d) for v, d in zip(lists, (3, 3, 1), strict=True))])
     notes = [

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-BATCH_SIZES = (1, 256)
 _REPEATS, _SECONDS = 30, 3.0
 
 

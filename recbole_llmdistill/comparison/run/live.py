@@ -4,8 +4,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recbole_llmdistill.comparison.comparison import Comparison
+from recbole_llmdistill.comparison.plan.plan import Plan
 from recbole_llmdistill.comparison.report.tables import metric_title
+from recbole_llmdistill.comparison.results import Results
 
 
 def finished_line(record: Mapping[str, Any], headline: Sequence[str]) -> str:
@@ -20,16 +21,16 @@ def finished_line(record: Mapping[str, Any], headline: Sequence[str]) -> str:
     )
 
 
-def remaining_seconds(comparison: Comparison, jobs: int) -> float | None:
+def remaining_seconds(plan: Plan, results: Results, jobs: int) -> float | None:
     """Estimate for the runs still missing; None until every arm that can run has run once, or when none is missing."""
-    times, failures = {}, comparison.failures()
-    for arm in comparison.arms:
-        records = comparison.records(arm.label).values()
+    times, failures = {}, plan.failures(results)
+    for arm in plan.arms:
+        records = plan.records(results, arm.label).values()
         if records:
             times[arm.label] = statistics.fmean(record["seconds"] for record in records)
         elif arm.label not in failures:
             return None
-    missing = [run.label for _, run in comparison.missing() if run.label in times]
+    missing = [run.label for run in plan.missing(results) if run.label in times]
     return sum(times[label] for label in missing) / min(jobs, len(missing)) if missing else None
 
 

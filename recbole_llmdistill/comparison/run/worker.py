@@ -20,16 +20,15 @@ from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
 from recbole.utils.logger import RemoveColorFilter
 
+from recbole_llmdistill.comparison.held_out import HeldOut
+from recbole_llmdistill.comparison.measures import BATCH_SIZES, LIST_LENGTH, NLL
 from recbole_llmdistill.comparison.run import costs
 from recbole_llmdistill.comparison.run.beyond_accuracy import beyond_accuracy
-from recbole_llmdistill.comparison.run.held_out import HeldOut
 from recbole_llmdistill.comparison.run.recording import RecordingCollector, values_of_cases
 from recbole_llmdistill.files.atomic_write import write_text_atomically
 from recbole_llmdistill.processes.children import end_with
 
 JOB, RESULT, CASES = "job.json", "result.json", "cases.npz"
-NLL = "nll"
-LIST_LENGTH = 10  # of coverage, Gini and average popularity
 
 
 def main() -> int:
@@ -105,7 +104,7 @@ def train_and_test(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         "peak_memory_mib": round(peak, 1),
         "peak_gpu_memory_mib": costs.peak_gpu_memory(),
         "parameters": costs.count_parameters(trainer.model),
-        "latency_ms": {str(n): round(costs.inference_latency(trainer, test_data, n), 3) for n in costs.BATCH_SIZES},
+        "latency_ms": {str(n): round(costs.inference_latency(trainer, test_data, n), 3) for n in BATCH_SIZES},
         "beyond_accuracy": lists,
         "device": str(config["device"]),
         "threads": torch.get_num_threads(),
