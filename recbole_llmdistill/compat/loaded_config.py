@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from recbole.config import Config
 
-from recbole_llmdistill.compat.saved_data import UNPICKLE
+from recbole_llmdistill.config.identity import UNPICKLE
 from recbole_llmdistill.errors import InputError
 
 # Files that would be unpickled, written, sent, or loaded over the checkpoint's own weights.
-_DROPPED = {
+DROPPED = {
     "dataset_save_path": None,
     "dataloaders_save_path": None,
     "save_dataset": False,
@@ -28,8 +28,7 @@ _DROPPED = {
     "xgb_model": None,
     "lgb_model": None,
 }
-FREE_KEYS = {*_DROPPED, "checkpoint_dir", "distill_data_cache"}
-"""Settings that a loaded config does not keep, or that only say where files lie."""
+"""Settings that a loaded config does not keep, with the values that it gets."""
 
 
 def make_harmless(config: Config, file: Path) -> None:
@@ -39,7 +38,7 @@ def make_harmless(config: Config, file: Path) -> None:
         InputError: a name in it is a path, or text that RecBole would run.
     """
     settings = config.final_config_dict
-    settings.update({key: value for key, value in _DROPPED.items() if key in settings})
+    settings.update({key: value for key, value in DROPPED.items() if key in settings})
     settings["checkpoint_dir"] = str(file.parent)
     if isinstance(settings.get("distill_data_cache"), str):
         settings["distill_data_cache"] = True  # in checkpoint_dir

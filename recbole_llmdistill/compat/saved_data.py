@@ -14,9 +14,9 @@ from typing import Any
 from recbole.data import utils
 
 from recbole_llmdistill.compat.extend import exchange_code, extend
+from recbole_llmdistill.config.identity import UNPICKLE
 from recbole_llmdistill.errors import InputError
 
-UNPICKLE = "unpickle_saved_data"
 """Setting: read what RecBole's ``save_dataset`` and ``save_dataloaders`` wrote, though that runs code from the file."""
 
 

@@ -9,18 +9,18 @@ from recbole.config import Config
 from recbole.data.dataloader import TrainDataLoader
 from torch import distributed
 
-from recbole_llmdistill.compat.loaded_config import FREE_KEYS
+from recbole_llmdistill.compat.loaded_config import DROPPED
 from recbole_llmdistill.compat.token_tables import TokenTables, check_numbering
+from recbole_llmdistill.config.identity import NOTHING
 from recbole_llmdistill.errors import InputError
 
 _NEEDED = {
     *("epoch", "state_dict", "head", "optimizer", "cur_step", "stale_at_switch", "best_valid_score"),
     *("best_valid_result", "train_loss_dict", "first_target_spread", "random_states", "interactions"),
 }
-# Keys that may differ between an interrupted run and its continuation.
-_FREE_KEYS = {"distill_resume", "show_progress", "state", "device", "gpu_id", "data_path", "worker", "verbose"}
-_FREE_KEYS |= {"local_rank", "ip", "port"}  # of parallel training; how many processes there are is not free
-_FREE_KEYS |= FREE_KEYS
+# What a loaded config does not keep may differ, too. A GPU draws other random numbers than a CPU, so a run stays on one
+# of them, and in as many processes.
+_FREE_KEYS = (NOTHING | DROPPED.keys()) - {"use_gpu"}
 
 
 def random_states(train_data: TrainDataLoader) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import ray
 from ray import tune
 from recbole.config import Config
 
+from recbole_llmdistill.config.identity import identity
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import write_text_atomically, written_atomically
 from recbole_llmdistill.files.folder_lock import lock_output
@@ -30,11 +31,6 @@ from recbole_llmdistill.tuning.shared_data import SharedData
 from recbole_llmdistill.tuning.space import Space
 from recbole_llmdistill.tuning.trial import BEST, TrialSetup, run_trial
 from recbole_llmdistill.tuning.winner import Winner, retrain
-
-# Settings that do not make another search: those of the machine, and two that are told apart under their own names.
-_UNTOLD = frozenset(
-    {"gpu_id", "use_gpu", "show_progress", "state", "worker", "checkpoint_dir", "data_path", "model", "dataset"}
-)
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ class Search:
             **data.sizes(),
             "metric": self.metric,
             **{f"space of {key}": values for key, values in self.space.describe().items()},
-            **{f"--{key}": value for key, value in self.settings.items() if key not in _UNTOLD},
+            **{f"--{key}": value for key, value in identity(self.settings, but=("model", "dataset")).items()},
             "searcher": options.searcher,
             "scheduler": options.scheduler,
             "grace_epochs": None if options.scheduler == "none" else self.grace_epochs,

@@ -16,13 +16,9 @@ from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import init_seed
 
+from recbole_llmdistill.config.identity import identity
 from recbole_llmdistill.data.dataset_check import check_catalogue
 from recbole_llmdistill.errors import InputError
-
-# Looked up on the way, without an effect on the data.
-_WITHOUT_EFFECT = frozenset(
-    {"checkpoint_dir", "save_dataset", "dataset_save_path", "save_dataloaders", "dataloaders_save_path", "device"}
-)
 
 
 class _NotedSettings(dict):
@@ -89,7 +85,7 @@ class SharedData:
                 f"eval_args={config['eval_args']}: this split of {config['dataset']} has no validation part, and a "
                 "search selects by validation alone"
             )
-        settings = {key: value for key, value in noted.noted.items() if key not in _WITHOUT_EFFECT}
+        settings = identity(noted.noted)
         states = (random.getstate(), np.random.get_state(), torch.get_rng_state())
         return cls(dataset, list(parts), settings, states)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recbole_llmdistill.config.identity import NOTHING
 from recbole_llmdistill.config.settings import KEYS, DistillationSettings
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
@@ -16,7 +17,7 @@ FIXED_KEYS = frozenset(
     {
         *("model", "dataset", "data_path", "benchmark_filename", "eval_args", "repeatable", "eval_step"),
         *("metrics", "topk", "valid_metric", "valid_metric_bigger", "metric_decimal_place"),
-        *("checkpoint_dir", "gpu_id", "use_gpu", "state", "show_progress", "distill_resume"),
+        *NOTHING,
     }
 )
 

@@ -40,7 +40,7 @@ def test_failed_trials_do_not_end_a_search_and_say_why(arguments, tmp_path) -> N
     for row in table:
         failed = row["status"] == "failed"
         assert failed == (row["hidden_size"] == "15")
-        assert failed == ("ValueError: The hidden size (15) is not a multiple" in row["reason"])
+        assert failed == ("n_heads=2 does not divide hidden_size=15" in row["reason"])
         assert f"trial {row['trial']} {row['status']}" in output
         assert failed == Path("found", "failures", f"trial_{row['trial']}.txt").is_file()
     assert "Traceback" not in output
@@ -112,9 +112,10 @@ def test_short_memory_is_told_as_such(arguments, monkeypatch) -> None:
 
 @pytest.mark.slow
 def test_a_search_without_a_trial_that_finishes(arguments, tmp_path) -> None:
+    Path("space.yaml").write_text("hidden_size: {choice: [15]}\n")
     command = [argument for argument in arguments if "hidden_size" not in argument]
-    output = search([*command, "--trials=2", "--hidden_size=15"], status=2)
-    assert "error: no trial finished; 2 of 2 failed, trial 1 by ValueError: The hidden size (15)" in output
+    output = search([*command, "--trials=2"], status=2)
+    assert "error: no trial finished; 2 of 2 failed, trial 1 by InputError: n_heads=2 does not divide hidden" in output
     assert "Traceback" not in output
     assert [row["status"] for row in rows()] == ["failed", "failed"]
 

@@ -10,6 +10,7 @@ from typing import Any
 from recbole.config import Config
 
 from recbole_llmdistill.comparison.plan.arm import Arm
+from recbole_llmdistill.config.identity import identity
 from recbole_llmdistill.config.recbole_config import build_config
 from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.data.vector_lookup import find_profile_file
@@ -18,13 +19,8 @@ from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.model.distillation_model import resolve_layer
 from recbole_llmdistill.registry import MODELS
 
-# Settings that change no result, or that are told apart by other means: the data by their fingerprint, profile
-# vectors by their content, runs by their seed.
-_NOT_PART_OF_A_RUN = {
-    *("seed", "state", "show_progress", "device", "gpu_id", "use_gpu", "worker", "local_rank", "single_spec"),
-    *("checkpoint_dir", "data_path", "profile_path", "profile_split_check", "log_wandb", "wandb_project"),
-    *("distill_resume", "profile_item_fields", "profile_interaction_fields", "profile_text_length"),
-}
+# Told apart by other means: profile vectors by their content, runs by their seed.
+_NOT_PART_OF_A_RUN = {"seed", "profile_path", "profile_split_check"}
 # Only its data set is built; prefixes go with none of the losses that the arms may have.
 _REFERENCE = Arm(
     "split",
@@ -143,7 +139,7 @@ def distils(config: Mapping[str, Any]) -> bool:
 
 
 def _identity(config: Config, profiles: Path | None) -> str:
-    settings = {key: value for key, value in config.final_config_dict.items() if key not in _NOT_PART_OF_A_RUN}
+    settings = identity(config.final_config_dict, but=_NOT_PART_OF_A_RUN)
     if config["model"] in MODELS:
         ours = DistillationSettings.from_config(config).model_dump()
         settings |= {key: value for key, value in ours.items() if key in settings}  # 0 and 0.0 are one value
