@@ -9,15 +9,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from recbole_llmdistill.api.compare import CompareOptions, compare
 from recbole_llmdistill.cli.options import from_arguments
 from recbole_llmdistill.cli.recbole_arguments import leave_to_recbole
 from recbole_llmdistill.comparison.observer import Observer
-from recbole_llmdistill.comparison.options import ComparisonOptions
 from recbole_llmdistill.errors import InputError
 
 _FAILED = 1
 _ALL_CONTROLS = "shuffled,random,smoothed"
-_DEFAULTS = ComparisonOptions.model_fields
+_DEFAULTS = CompareOptions.model_fields
 
 
 def add_parser(commands) -> None:
@@ -75,8 +75,6 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     leave_to_recbole(settings, arguments.parser)
     logging.getLogger().setLevel(logging.ERROR)
 
-    from recbole_llmdistill.comparison.api import compare
-
     if arguments.profiles:
         print("hint: --profiles NAME=PATH is now called --vectors NAME=PATH", file=sys.stderr)
     arguments.models = _names(arguments.models)
@@ -86,7 +84,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     arguments.settings_of = _pairs("--settings-of", arguments.settings_of)
     arguments.vectors = _pairs("--profiles", arguments.profiles) | _pairs("--vectors", arguments.vectors)
     arguments.settings = dict(setting.removeprefix("--").split("=", 1) for setting in settings)
-    options = from_arguments(ComparisonOptions, arguments)
+    options = from_arguments(CompareOptions, arguments)
     with closing(_Progress(options.jobs)) as progress:
         result = compare(options, progress)
     for table in result.summary:

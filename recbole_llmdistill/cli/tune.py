@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
+from recbole_llmdistill.api.tune import TuneOptions, tune
+from recbole_llmdistill.cli.options import from_arguments
+from recbole_llmdistill.cli.recbole_arguments import leave_to_recbole
 from recbole_llmdistill.ray_cluster import check_ray
 
 EPILOG = (
@@ -25,6 +27,7 @@ def add_parser(commands) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of a search; those with an underscore are RecBole's."""
+    default = {name: field.default for name, field in TuneOptions.model_fields.items()}
     parser.set_defaults(parser=parser)
     parser.add_argument("--model", "-m", help="name of the model, unless a config file names it")
     parser.add_argument("--dataset", "-d", help="name of the data set, likewise")
@@ -37,9 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output_file", type=Path, help="also write all results as RecBole's text")
     parser.add_argument("--display_file", type=Path, help="page of plots; default: search.html in the folder")
     search = parser.add_argument_group("search")
-    search.add_argument("--trials", type=int, default=20, help="sets of settings that are drawn (20)")
-    search.add_argument("--searcher", default="random", help="random (default), hyperopt, optuna or bayesopt")
-    search.add_argument("--scheduler", default="asha", help="what stops a trial early: asha (default), median or none")
+    search.add_argument("--trials", type=int, default=default["trials"], help="sets of settings that are drawn (20)")
+    search.add_argument(
+        "--searcher", default=default["searcher"], help="random (default), hyperopt, optuna or bayesopt"
+    )
+    search.add_argument(
+        "--scheduler", default=default["scheduler"], help="what stops a trial early: asha (default), median or none"
+    )
     search.add_argument("--grace-epochs", type=int, help="epochs of every trial at least; default: an eighth of all")
     search.add_argument(
         "--early-stop-metric", help="validation metric that stops, prunes and selects; default: valid_metric"
@@ -48,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--time-budget", type=float, metavar="SECONDS", help="train no longer than this")
     resources = parser.add_argument_group("resources")
     resources.add_argument("--concurrency", type=int, help="most trials at once; default: as many as there is room for")
-    resources.add_argument("--cpus-per-trial", type=float, default=1, help="CPUs, and threads, of a trial (1)")
+    resources.add_argument(
+        "--cpus-per-trial", type=float, default=default["cpus_per_trial"], help="CPUs, and threads, of a trial (1)"
+    )
     resources.add_argument("--gpus-per-trial", type=float, help="GPUs or a fraction; default: 1 where there is any")
     resources.add_argument("--address", help="of a Ray cluster, e.g. auto; default: this machine")
 
@@ -56,37 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     """Search, and print what was found."""
     check_ray("a search", "tune")
-    seed = None if arguments.seed is None else str(arguments.seed)
-    leave_to_recbole(
-        settings,
-        arguments.parser,
-        model=arguments.model,
-        dataset=arguments.dataset,
-        seed=seed,
-        valid_metric=arguments.early_stop_metric,
-    )
-    config = build_config(
-        arguments.model, arguments.dataset, arguments.config_files.split() if arguments.config_files else None
-    )
+    leave_to_recbole(settings, arguments.parser)
 
-    from recbole_llmdistill.cli import checks
-    from recbole_llmdistill.cli.options import from_arguments
-    from recbole_llmdistill.data.dataset_check import check_dataset
-    from recbole_llmdistill.tuning.options import SearchOptions
-    from recbole_llmdistill.tuning.search import Search, run_search
-    from recbole_llmdistill.tuning.space_check import check_space, shipped_space
-    from recbole_llmdistill.tuning.space_file import read_space
-
-    if arguments.out is None:
-        arguments.out = Path("tune", f"{config['model']}-{config['dataset']}")
-    options = from_arguments(SearchOptions, arguments)
-    check_dataset(config)
-    checks.check_profiles(config)
-    checks.check_checkpoint_folder(config)
-    path = arguments.space or shipped_space(config["model"])
-    space = read_space(path)
-    check_space(space, path, config, config.cmd_config_dict)
-    report(run_search(Search(config, space, options)))
+    arguments.config_files = (arguments.config_files or "").split()
+    arguments.settings = dict(setting.removeprefix("--").split("=", 1) for setting in settings)
+    report(tune(from_arguments(TuneOptions, arguments)).best)
     return 0
 
 

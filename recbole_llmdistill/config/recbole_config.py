@@ -48,7 +48,7 @@ def build_config(
         text = " ".join(str(error.args[0] if error.args else error).split())
         raise InputError(text or repr(error)) from error
     check_known(config, config.external_config_dict)
-    if own := [key for key in config.cmd_config_dict if key in _SET_BY_RECBOLE]:
+    if own := [key for key in {**config.variable_config_dict, **config.cmd_config_dict} if key in _SET_BY_RECBOLE]:
         raise InputError(f"--{own[0]}: RecBole sets it itself, by the model, gpu_id and the processes")
     _check_values(config)
     _check_pairs(config)

@@ -10,36 +10,30 @@ from recbole_llmdistill.tuning.searchers import SEARCHERS
 
 
 class SearchOptions(BaseModel):
-    """Options of a search.
-
-    Attributes:
-        trials: how many sets of settings are drawn.
-        scheduler: what stops a trial early.
-        grace_epochs: epochs that every trial trains at least; ``None``: an eighth of all.
-        searcher: what draws the trials.
-        concurrency: most trials at once; ``None``: as many as there is room for.
-        cpus_per_trial: CPUs of a trial, and threads of its torch.
-        gpus_per_trial: GPUs of a trial, or a fraction of one; ``None``: one where there is any.
-        time_budget: seconds after which no more is trained; ``None``: no such limit.
-        address: of a Ray cluster; ``None``: this machine.
-        out: folder for everything that the search writes, but the winner's checkpoint.
-        resume: whether to go on with the search in that folder.
-        output_file: RecBole's text of all results; ``None``: none.
-        display_file: where to put the page of plots; ``None``: into ``out``.
-    """
+    """How a search is run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    trials: Annotated[int, Field(ge=1)] = 20
-    scheduler: Literal[SCHEDULERS] = "asha"
-    grace_epochs: Annotated[int, Field(ge=1)] | None = None
-    searcher: Literal[SEARCHERS] = "random"
-    concurrency: Annotated[int, Field(ge=1)] | None = None
-    cpus_per_trial: Annotated[float, Field(gt=0)] = 1
-    gpus_per_trial: Annotated[float, Field(ge=0)] | None = None
-    time_budget: Annotated[float, Field(gt=0)] | None = None
-    address: str | None = None
-    out: Path
-    resume: bool = False
-    output_file: Path | None = None
-    display_file: Path | None = None
+    trials: int = Field(20, ge=1, description="sets of settings that are drawn")
+    scheduler: Literal[SCHEDULERS] = Field("asha", description="what stops a trial early: asha, median or none")
+    grace_epochs: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="epochs that every trial trains at least; None: an eighth of all"
+    )
+    searcher: Literal[SEARCHERS] = Field(
+        "random", description="what draws the trials: random, hyperopt, optuna or bayesopt"
+    )
+    concurrency: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="most trials at once; None: as many as there is room for"
+    )
+    cpus_per_trial: float = Field(1, gt=0, description="CPUs of a trial, and threads of its torch")
+    gpus_per_trial: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="GPUs of a trial, or a fraction of one; None: one where there is any"
+    )
+    time_budget: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="seconds after which no more is trained; None: no such limit"
+    )
+    address: str | None = Field(None, description="of a Ray cluster; None: this machine")
+    out: Path = Field(description="folder for everything that the search writes, but the winner's checkpoint")
+    resume: bool = Field(False, description="go on with the search in that folder")
+    output_file: Path | None = Field(None, description="also write all results as RecBole's text")
+    display_file: Path | None = Field(None, description="where to put the page of plots; None: into the folder")

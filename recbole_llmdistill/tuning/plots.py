@@ -7,9 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from recbole_llmdistill.tuning.progress import shown
-from recbole_llmdistill.tuning.records import Trial
+from recbole_llmdistill.tuning.records import BEST, EPOCHS, Trial
 from recbole_llmdistill.tuning.space import Choice, LogUniform, Space
-from recbole_llmdistill.tuning.trial import BEST, EPOCHS
 
 _COLOURS = {"finished": "#1f77b4", "stopped": "#ff7f0e", "out of time": "#9467bd", "failed": "#d62728"}
 

@@ -11,8 +11,8 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from recbole_llmdistill.ray_cluster import reason_of_loss
-from recbole_llmdistill.tuning.records import History, SearchJournal, Status, Trial, values_key
-from recbole_llmdistill.tuning.trial import BEST, EPOCHS, Evaluation, TrialFailed
+from recbole_llmdistill.tuning.records import BEST, EPOCHS, History, SearchJournal, Status, Trial, values_key
+from recbole_llmdistill.tuning.trial import Evaluation, TrialFailed
 
 _TABLE_SECONDS = 60
 

@@ -9,6 +9,11 @@ from typing import Any, Literal
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.journal import Journal, read_journal
 
+BEST = "best_score"
+"""What schedulers and searchers compare: the validation metric of the best epoch so far, which is what a run keeps."""
+EPOCHS = "epoch"
+"""The time that schedulers count in: epochs trained."""
+
 Status = Literal["running", "finished", "stopped", "out of time", "failed", "lost"]
 """``finished``: trained to its end; ``stopped``: by the scheduler; ``out of time``: by the time budget; ``failed``: by
 an error of its own; ``lost``: its process or its machine ended."""

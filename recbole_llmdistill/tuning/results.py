@@ -4,8 +4,7 @@ import csv
 import io
 from collections.abc import Iterable
 
-from recbole_llmdistill.tuning.records import Trial
-from recbole_llmdistill.tuning.trial import BEST, EPOCHS
+from recbole_llmdistill.tuning.records import BEST, EPOCHS, Trial
 
 
 def best_trial(trials: Iterable[Trial], bigger: bool) -> Trial | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recbole_llmdistill.tuning.trial import EPOCHS
+from recbole_llmdistill.tuning.records import EPOCHS
 
 SCHEDULERS = ("none", "asha", "median")
 

@@ -21,7 +21,7 @@ from recbole_llmdistill.tuning.folder import SearchFolder
 from recbole_llmdistill.tuning.options import SearchOptions
 from recbole_llmdistill.tuning.plots import search_page
 from recbole_llmdistill.tuning.progress import SearchProgress
-from recbole_llmdistill.tuning.records import Trial
+from recbole_llmdistill.tuning.records import BEST, Trial
 from recbole_llmdistill.tuning.results import best_trial, recbole_text, trials_csv
 from recbole_llmdistill.tuning.schedulers import build_scheduler, default_grace_epochs
 from recbole_llmdistill.tuning.searchers import build_searcher, check_searcher, needs_real_domains
@@ -29,7 +29,7 @@ from recbole_llmdistill.tuning.settings_yaml import settings_yaml
 from recbole_llmdistill.tuning.share import Share, share_of
 from recbole_llmdistill.tuning.shared_data import SharedData
 from recbole_llmdistill.tuning.space import Space
-from recbole_llmdistill.tuning.trial import BEST, TrialSetup, run_trial
+from recbole_llmdistill.tuning.trial import TrialSetup, run_trial
 from recbole_llmdistill.tuning.winner import Winner, retrain
 
 

@@ -1,10 +1,14 @@
 """What draws the trials. All but ``random`` learn from those before, and need a library of the extra ``tune``."""
 
+from __future__ import annotations
+
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.tuning.space import Space
+
+if TYPE_CHECKING:
+    from recbole_llmdistill.tuning.space import Space
 
 _LIBRARY = {"hyperopt": "hyperopt", "optuna": "optuna", "bayesopt": "bayes_opt"}
 SEARCHERS = ("random", *_LIBRARY)

@@ -29,11 +29,6 @@ from recbole_llmdistill.tuning.settings_yaml import config_of
 from recbole_llmdistill.tuning.shared_data import SharedData
 from recbole_llmdistill.tuning.space import Space
 
-BEST = "best_score"
-"""What schedulers and searchers compare: the validation metric of the best epoch so far, which is what a run keeps."""
-EPOCHS = "epoch"
-"""The time that schedulers count in: epochs trained."""
-
 
 class TrialFailed(Exception):
     """A trial could not be trained; the message is one line."""

@@ -120,5 +120,5 @@ def test_interrupted_by_the_user(run, monkeypatch) -> None:
     def interrupt(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recbole_llmdistill.cli.checks.check_profiles", interrupt)
+    monkeypatch.setattr("recbole_llmdistill.data.training_check.check_profiles", interrupt)
     assert run("--model=SASRecDistill", "--dataset=tiny") == (130, "interrupted\n")

@@ -6,8 +6,7 @@ import sys
 import pytest
 
 import recbole_llmdistill
-from recbole_llmdistill.comparison.api import compare
-from recbole_llmdistill.comparison.options import ComparisonOptions
+from recbole_llmdistill.api.compare import CompareOptions, compare
 
 # The package's own __init__ registers models with RecBole; an empty package of that name stands in for it.
 DRAW = """
@@ -42,7 +41,7 @@ print(result.tables["accuracy"].as_text())
 def result(common, tmp_path):
     """A comparison of one arm, as a notebook makes it."""
     return compare(
-        ComparisonOptions(
+        CompareOptions(
             dataset="tiny", models=["Pop"], seeds=2, out=tmp_path / "out", settings={**common.settings, "epochs": 1}
         )
     )
@@ -69,7 +68,7 @@ def test_from_python_as_in_a_notebook(result, common, tmp_path, monkeypatch) -> 
     assert result.tables["accuracy"].rows[0][0].text == "Pop"
     # A notebook's own command line is none of RecBole's settings, and stays as it is.
     monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json", "--epochs=7"])
-    options = ComparisonOptions(
+    options = CompareOptions(
         dataset="tiny", models=["Pop"], seeds=2, out=tmp_path / "out", settings={**common.settings, "epochs": 1},
         report_only=True,
     )  # fmt: skip

@@ -5,10 +5,10 @@ import sys
 import pytest
 from on_ray import SPACE
 
+from recbole_llmdistill.api.tune import TuneOptions, tune
 from recbole_llmdistill.cli import llmdistill, run_hyper
 from recbole_llmdistill.tuning import search
 from recbole_llmdistill.tuning.folder import SearchFolder
-from recbole_llmdistill.tuning.options import SearchOptions
 from recbole_llmdistill.tuning.searchers import SEARCHERS, build_searcher, needs_real_domains
 from recbole_llmdistill.tuning.space_file import read_space
 
@@ -48,6 +48,11 @@ def refused(arguments, monkeypatch, capsys):
         (["--searcher=grid"], "--searcher=grid: input should be 'random', 'hyperopt', 'optuna' or 'bayesopt'"),
         (["--time-budget=-1"], "--time-budget=-1.0: input should be greater than 0"),
         (["--address=ray://127.0.0.1:1"], "run this command on a node of the cluster, with --address=auto"),
+        (["--device=cpu"], "--device: RecBole sets it itself"),
+        (
+            ["--early-stop-metric=Recall@10", "--valid_metric=NDCG@10"],
+            "--valid_metric is given twice, as NDCG@10",
+        ),
         (["--profile_path=nowhere"], "profile_path: nowhere does not exist"),
     ],
 )
@@ -126,6 +131,30 @@ def test_bayesopt_does_not_wait_for_ever_for_a_trial_that_failed(tmp_path) -> No
 
 def test_options_have_the_defaults_of_the_command_line(monkeypatch) -> None:
     parsed = run_hyper.build_parser().parse_args([])
-    for name, field in SearchOptions.model_fields.items():
-        if name != "out":
+    for name, field in TuneOptions.model_fields.items():
+        if name not in ("config_files", "settings"):  # a text there, and whatever is no option
             assert getattr(parsed, name) == field.default, name
+
+
+def test_from_python_a_command_line_counts_for_nothing(tiny, tmp_path, monkeypatch) -> None:
+    (tmp_path / "space.yaml").write_text(SPACE)
+    seen = {}
+
+    def run_search(asked) -> dict:
+        seen["settings"], seen["out"] = asked.settings, asked.options.out
+        asked.options.out.mkdir(parents=True)
+        (asked.options.out / "trials.csv").write_text("trial,status,reason\n0,finished,\n1,failed,too large\n")
+        return {"settings": "best.yaml", "page": "search.html", "checkpoint": "saved/x.pth"}
+
+    monkeypatch.setattr(search, "run_search", run_search)
+    monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json", "--epochs=7"])
+    result = tune(
+        TuneOptions(
+            model="SASRecDistill", dataset="tiny", space=tmp_path / "space.yaml", seed=4,
+            settings={"data_path": str(tiny.parent), "epochs": 2, "topk": [10]},
+        )
+    )  # fmt: skip
+    assert (seen["settings"]["epochs"], seen["settings"]["seed"], seen["settings"]["topk"]) == (2, 4, [10])
+    assert str(seen["out"]) == "tune/SASRecDistill-tiny"
+    assert result.failures == {1: "too large"}
+    assert sys.argv == ["ipykernel_launcher.py", "-f", "kernel.json", "--epochs=7"]

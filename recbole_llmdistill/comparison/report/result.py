@@ -13,7 +13,7 @@ from recbole_llmdistill.errors import InputError
 
 
 @dataclass(frozen=True)
-class ComparisonResult:
+class CompareResult:
     """What came out.
 
     Attributes:
@@ -46,7 +46,7 @@ class ComparisonResult:
         return [short, *(self.tables[name] for name in ("changes", "controls", "costs") if name in self.tables)]
 
 
-def report(folder: Path) -> ComparisonResult:
+def report(folder: Path) -> CompareResult:
     """Write tables, page and figure of a folder of results into it.
 
     Args:
@@ -62,4 +62,4 @@ def report(folder: Path) -> ComparisonResult:
     tables, found = all_tables(analysis)
     remarks = notes(analysis)
     files = write_report(analysis, tables, found, remarks)
-    return ComparisonResult(analysis, {table.name: table for table in tables}, remarks, files)
+    return CompareResult(analysis, {table.name: table for table in tables}, remarks, files)

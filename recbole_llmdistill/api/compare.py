@@ -1,0 +1,87 @@
+"""``recbole_llmdistill.api.compare``: models on one split, with seeds, significance and controls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recbole_llmdistill.comparison.observer import Observer
+
+if TYPE_CHECKING:
+    from recbole_llmdistill.comparison.plan.arm_config import ArmConfig
+    from recbole_llmdistill.comparison.plan.plan import Plan
+    from recbole_llmdistill.comparison.report.result import CompareResult
+    from recbole_llmdistill.comparison.results import ResultsFolder
+
+
+class CompareOptions(BaseModel):
+    """Options of :func:`compare`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str = Field(description="name of the data set, e.g. ml-100k")
+    models: tuple[str, ...] = Field(min_length=1, description="names of RecBole's models and ours")
+    out: Path = Field(description="folder of results; the same folder goes on")
+    seeds: int = Field(5, ge=1, description="seeds 0 to N-1")
+    jobs: int = Field(1, ge=1, description="runs side by side")
+    baseline: str | None = Field(
+        None, description="arm or model that all are compared with; None: the plain twin of each"
+    )
+    report_only: bool = Field(False, description="tables of the runs that are there; run nothing")
+    config_files: tuple[str, ...] = Field((), description="RecBole yaml files for all models")
+    settings_of: dict[str, str] = Field({}, description="model -> a yaml file of its own")
+    settings: dict[str, Any] = Field({}, description="settings of RecBole and ours that hold for all models")
+    controls: tuple[str, ...] = Field(
+        (), description="what tells knowledge from regularisation: shuffled, random, smoothed"
+    )
+    ablate: tuple[str, ...] = Field(
+        (), description="pooling, layer, loss, alpha, beta, epochs, bridge, overlap or some of them"
+    )
+    vectors: dict[str, str] = Field({}, description="name -> file or folder of other profile vectors")
+
+
+def compare(options: CompareOptions, observer: Observer | None = None) -> CompareResult:
+    """Make the runs of a comparison that ``options.out`` does not hold yet; write tables, page and figure there.
+
+    >>> result = compare(CompareOptions(dataset="ml-100k", models=["SASRecDistill"], out="compare/ml-100k"))
+    >>> print(result.tables["accuracy"].as_text())
+
+    Args:
+        options: what is compared.
+        observer: told of each run.
+
+    Raises:
+        InputError: an unknown name, a setting that RecBole or this package refuses, profiles or results of another
+            split, a folder that cannot be written, or no run that succeeded.
+    """
+    from recbole_llmdistill.comparison.report.result import report
+    from recbole_llmdistill.comparison.run.runner import make_missing_runs
+
+    observer = observer or Observer()
+    plan, configs, folder = _planned(options)
+    with folder:
+        if not options.report_only:
+            observer.begin(plan, folder)
+            for record in make_missing_runs(plan, configs, folder, options.jobs):
+                observer.run_ended(record)
+            observer.end()
+        return report(options.out)
+
+
+def _planned(options: CompareOptions) -> tuple[Plan, list[ArmConfig], ResultsFolder]:
+    from recbole_llmdistill.comparison.plan.arm_config import CommonSettings, reference_config
+    from recbole_llmdistill.comparison.plan.prepare import configured_arms, prepare
+    from recbole_llmdistill.config.command_line import without_command_line
+    from recbole_llmdistill.data.dataset_check import check_dataset
+
+    common = CommonSettings(options.dataset, options.config_files, options.settings, options.settings_of)
+    with without_command_line():
+        reference = reference_config(common)
+        check_dataset(reference)
+        configs = configured_arms(
+            common, reference, options.models, options.controls, options.ablate, options.vectors, options.baseline
+        )
+        plan, folder = prepare(configs, common, reference, options.seeds, options.out)
+    return plan, configs, folder
