@@ -21,9 +21,9 @@ from pydantic import BaseModel
 from ray import tune
 from recbole.config import Config
 from recbole.trainer import trainer as recbole_trainer
-from recbole.utils import get_model, get_trainer, init_seed
 
 from recbole_llmdistill.files.scratch_folder import scratch_folder
+from recbole_llmdistill.training.preparation import seeded_loaders, seeded_model, trainer_of
 from recbole_llmdistill.tuning.records import History, values_key
 from recbole_llmdistill.tuning.settings_yaml import config_of
 from recbole_llmdistill.tuning.shared_data import SharedData
@@ -121,13 +121,11 @@ def run_trial(drawn: dict[str, Any], setup: TrialSetup, data: SharedData | ray.O
 def prepare(config: Config, data: SharedData, threads: int) -> tuple[Any, Any, Any, Any]:
     """RecBole's steps before training: its trainer, and the loaders of the training, validation and test part."""
     torch.set_num_threads(threads)
-    init_seed(config["seed"], config["reproducibility"])
-    train_data, valid_data, test_data = data.loaders(config)
-    init_seed(config["seed"], config["reproducibility"])
-    model = get_model(config["model"])(config, train_data._dataset).to(config["device"])
+    train_data, valid_data, test_data = seeded_loaders(config, data.loaders)
+    model = seeded_model(config, train_data)
     # Every trainer makes a folder for TensorBoard in the working folder (trainer.py 111): hundreds in a search.
     with mock.patch.object(recbole_trainer, "get_tensorboard", return_value=_NoTensorboard()):
-        trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
+        trainer = trainer_of(config, model)
     return trainer, train_data, valid_data, test_data
 
 

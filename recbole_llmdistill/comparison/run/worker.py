@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from recbole.config import Config
-from recbole.data import create_dataset, data_preparation
-from recbole.utils import get_model, get_trainer, init_seed
 from recbole.utils.logger import RemoveColorFilter
 
 from recbole_llmdistill.comparison.held_out import HeldOut
@@ -27,6 +25,7 @@ from recbole_llmdistill.comparison.run.beyond_accuracy import beyond_accuracy
 from recbole_llmdistill.comparison.run.recording import RecordingCollector, values_of_cases
 from recbole_llmdistill.files.atomic_write import write_text_atomically
 from recbole_llmdistill.processes.children import end_with
+from recbole_llmdistill.training.preparation import seeded_loaders, seeded_model, trainer_of
 
 JOB, RESULT, CASES = "job.json", "result.json", "cases.npz"
 
@@ -68,12 +67,10 @@ def train_and_test(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     config = Config(
         job["model"], job["dataset"], config_file_list=job["config_files"], config_dict=dict(job["settings"])
     )
-    init_seed(config["seed"], config["reproducibility"])
-    train_data, valid_data, test_data = data_preparation(config, create_dataset(config))
-    init_seed(config["seed"], config["reproducibility"])
-    model = get_model(config["model"])(config, train_data._dataset).to(config["device"])
+    train_data, valid_data, test_data = seeded_loaders(config)
+    model = seeded_model(config, train_data)
     _write_into(folder, config)
-    trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
+    trainer = trainer_of(config, model)
     epoch_seconds = _time_epochs(trainer)
     valid_scores: list[float] = []
 
