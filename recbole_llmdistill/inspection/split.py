@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from recbole_llmdistill.data.user_item_matrix import user_item_matrix
 from recbole_llmdistill.errors import InputError
 
 
@@ -54,13 +55,7 @@ def read_split(training_part, validation_part) -> Split:
     return Split(
         user_tokens,
         item_tokens,
-        _ones(user, item, shape),
-        _ones(position[known], held, shape),
+        user_item_matrix(user, item, shape),
+        user_item_matrix(position[known], held, shape),
         training_part.training_fingerprint(),
     )
-
-
-def _ones(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
-    matrix = sp.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=shape)
-    matrix.data[:] = 1  # repeated interactions were added up
-    return matrix

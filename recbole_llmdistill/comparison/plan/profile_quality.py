@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recbole_llmdistill.data.dataset import DistillationDataset
+from recbole_llmdistill.data.user_item_matrix import user_item_matrix
 from recbole_llmdistill.formats.vectors import ProfileTable, read_profile_file
 from recbole_llmdistill.inspection.neighbours import nearest, unit_rows
 from recbole_llmdistill.vectors.sampling import sample_rows
@@ -28,8 +29,7 @@ def profile_quality(path: Path, training_part: DistillationDataset, users: np.nd
     tokens, items = training_part.training_interactions()
     user_tokens, user = np.unique(tokens.astype(str), return_inverse=True)
     _, item = np.unique(items.astype(str), return_inverse=True)
-    matrix = sp.csr_matrix((np.ones(len(user), dtype=np.float32), (user, item)))
-    matrix.data[:] = 1  # repeated interactions were added up
+    matrix = user_item_matrix(user, item)
     table = read_profile_file(path)
     row_of = {token: row for row, token in enumerate(user_tokens)}
     rows = np.array([row_of.get(token, -1) for token in table.user_tokens.tolist()])
