@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.files.folder_lock import FolderLock
+from recbole_llmdistill.files.folder_lock import lock_output
 from recbole_llmdistill.files.journal import Journal, read_journal
 
 RESULTS = "results.jsonl"
@@ -88,20 +88,18 @@ class ResultsFolder(Results):
 
     def __init__(self, path: Path, dataset: str, fingerprints: Mapping[str, str]) -> None:
         self.dataset, self.fingerprints = dataset, dict(fingerprints)
+        self._lock = lock_output(path)
         try:
             for folder in (_CASES, _SCRATCH, _LOGS):
-                (path / folder).mkdir(parents=True, exist_ok=True)
-            self._lock = FolderLock(path)
-        except BlockingIOError as error:
-            raise InputError(f"--out={path}: another comparison is running in this folder") from error
-        except OSError as error:
-            raise InputError(f"--out={path}: cannot be written ({error.strerror})") from error
-        try:
+                (path / folder).mkdir(exist_ok=True)
             super().__init__(path)
             self._check()
         except InputError:
             self._lock.release()
             raise
+        except OSError as error:
+            self._lock.release()
+            raise InputError(f"--out={path}: cannot be written ({error.strerror})") from error
         shutil.rmtree(path / _SCRATCH)  # of runs that were killed
         self._journal = Journal(path / RESULTS)
 

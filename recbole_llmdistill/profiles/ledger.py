@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.files.folder_lock import FolderLock
+from recbole_llmdistill.files.folder_lock import lock_output
 from recbole_llmdistill.files.journal import Journal, read_journal
 from recbole_llmdistill.formats.manifest import read_manifest
 from recbole_llmdistill.profiles.llm.protocol import Answer
@@ -41,15 +41,7 @@ class Ledger:
             check_same(folder, then, manifest)
         elif (folder / PROFILES).is_file():
             raise InputError(f"{folder} has a {PROFILES} and no manifest.json: not a folder of this command; see --out")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = FolderLock(folder)
-        except BlockingIOError as error:
-            raise InputError(
-                f"{folder}: another run is writing there; wait for it, or give --out another folder"
-            ) from error
-        except OSError as error:
-            raise InputError(f"--out: {folder} cannot be written ({error.strerror})") from error
+        self._lock = lock_output(folder)
         write_manifest(folder, manifest, then)
         self._profiles, self._failures, self._parts = (Journal(folder / name) for name in (PROFILES, FAILURES, PARTS))
         self.done = self._done(users)

@@ -80,7 +80,7 @@ def test_results_of_other_data_are_refused(tmp_path, dataset: str, prints: dict,
 def test_one_writer_at_a_time(tmp_path) -> None:
     with (
         ResultsFolder(tmp_path, "tiny", PRINTS),
-        pytest.raises(InputError, match="another comparison is running in this folder"),
+        pytest.raises(InputError, match="another command is writing there"),
     ):
         ResultsFolder(tmp_path, "tiny", PRINTS)
 

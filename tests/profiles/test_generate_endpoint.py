@@ -342,6 +342,6 @@ def test_two_runs_in_one_folder(tmp_path, serve, generate, capsys) -> None:
     while not server.asked:
         time.sleep(0.02)
     assert generate(*arguments) == 2
-    assert "another run is writing there" in capsys.readouterr().err
+    assert "another command is writing there" in capsys.readouterr().err
     process.kill()
     process.communicate()
