@@ -9,7 +9,6 @@ from recbole_llmdistill.dataset_converters.raw_files import RawFiles
 from recbole_llmdistill.dataset_converters.source import RawTables, Source
 from recbole_llmdistill.dataset_converters.text_files import scan_csv
 
-LOCALES = ("DE", "JP", "UK", "ES", "FR", "IT")
 _QUOTED = r"'[^']*'|\"[^\"]*\""
 _TEXT = ("title", "brand", "color", "size", "model", "material", "author", "desc")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import polars as pl
 
@@ -11,7 +11,6 @@ from recbole_llmdistill.dataset_converters.source import RawTables, Source
 from recbole_llmdistill.dataset_converters.text_files import scan_csv
 
 Event = Literal["view", "cart", "remove_from_cart", "purchase"]
-EVENTS = get_args(Event)
 _COLUMNS = {
     **dict.fromkeys(("event_time", "event_type", "product_id", "category_code", "brand"), pl.String),
     "price": pl.Float64,

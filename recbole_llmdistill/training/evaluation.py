@@ -14,8 +14,7 @@ SCORES_AT_ONCE = {"cpu": 2**22, "other": 2**27}
 """Scores (float32) that are in memory at a time; on a CPU as many as its caches like."""
 LEAST_ROWS = 32
 """Users in a slice at least: with fewer, reading the item embeddings would take longer than multiplying by them."""
-# What the metrics of a ranking need that the best items alone answer; others need every score.
-ANSWERED = ("rec.items", "rec.topk")
+# What a metric may need that the best items alone do not answer, but every score does.
 UNANSWERED = ("rec.meanrank", "rec.score", "data.label")
 
 
