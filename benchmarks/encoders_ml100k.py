@@ -32,9 +32,9 @@ from recbole_llmdistill.formats.profile_texts import TEXTS, ProfileTexts, read_p
 from recbole_llmdistill.formats.vectors import ProfileTable, read_profile_file, write_binary
 from recbole_llmdistill.inspection.held_out_taste import measure_held_out_taste
 from recbole_llmdistill.inspection.split import read_split
-from recbole_llmdistill.vectors.encoders.choice import EncoderOptions
+from recbole_llmdistill.vectors.encoders.protocol import ENCODERS
 from recbole_llmdistill.vectors.encoding import encode_profiles
-from recbole_llmdistill.vectors.reducers.choice import ReducerOptions
+from recbole_llmdistill.vectors.reducers.protocol import REDUCERS
 from recbole_llmdistill.vectors.reducing import reduce_vectors
 
 DATASET = "ml-100k"
@@ -95,6 +95,11 @@ def sentence_encoder_rows(model: str) -> list[Row]:
     return [row, *(replace(row, sections=sections) for sections in ("averaged", "joined")), *with_reductions(row)]
 
 
+def without(options: dict, name: str) -> dict:
+    """The other options."""
+    return {key: value for key, value in options.items() if key != name}
+
+
 @dataclass
 class Measurements:
     """What is needed to measure a row, read once."""
@@ -120,13 +125,15 @@ class Measurements:
         if row.reducer is None:
             return table, seconds
         start = time.perf_counter()
-        summary = reduce_vectors(table, ReducerOptions(**row.reducer), DATASET, self.folder(row), text=False)
+        reducer = REDUCERS.choose(row.reducer["method"], without(row.reducer, "method"))
+        summary = reduce_vectors(table, reducer, DATASET, self.folder(row), text=False)
         return read_profile_file(summary.files[0]), seconds + time.perf_counter() - start
 
     def _encode(self, row: Row) -> tuple[ProfileTable, float]:
         texts = self.texts if row.sections == "whole" else in_sections(self.texts)
         start = time.perf_counter()
-        summary = encode_profiles(texts, EncoderOptions(**row.encoder), DATASET, self.folder(row), text=False)
+        encoder = ENCODERS.choose(row.encoder["encoder"], without(row.encoder, "encoder"))
+        summary = encode_profiles(texts, encoder, DATASET, self.folder(row), text=False)
         seconds = time.perf_counter() - start
         table = read_profile_file(summary.files[0])
         if row.sections == "joined":

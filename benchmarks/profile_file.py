@@ -45,14 +45,14 @@ import json, re, sys, time
 from pathlib import Path
 from recbole_llmdistill.formats.vectors import read_profile_file
 from recbole_llmdistill.vectors.reducers import linear
-from recbole_llmdistill.vectors.reducers.choice import ReducerOptions
+from recbole_llmdistill.vectors.reducers.protocol import REDUCERS
 from recbole_llmdistill.vectors.reducing import reduce_vectors
 import sklearn.manifold, sklearn.neighbors
 def kilobytes(name):
     return int(re.search(name + r":\s+(\d+)", open("/proc/self/status").read()).group(1))
 before, start = kilobytes("VmHWM"), time.perf_counter()
 path = Path(sys.argv[1])
-reduce_vectors(read_profile_file(path), ReducerOptions(), "x", path.parent / "out", text=False)
+reduce_vectors(read_profile_file(path), REDUCERS.choose("pca", {}), "x", path.parent / "out", text=False)
 print(json.dumps({"seconds": time.perf_counter() - start, "peak": (kilobytes("VmHWM") - before) * 1024}))
 """
 

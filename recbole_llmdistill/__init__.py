@@ -9,10 +9,23 @@
 
 import sys
 import warnings
+from importlib import import_module
+from typing import Any
 
 from recbole_llmdistill.files.resources import checkout
 
 __version__ = "0.1.0"
+
+# The front doors, each imported when it is first asked for.
+_DOORS = {"encode": "api.encode", "reduce": "api.reduce"}
+__all__ = ["__version__", *_DOORS]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DOORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_DOORS[name]}"), name)
+
 
 # In a checkout the data set converters are a sibling folder; this lets them be imported under one name everywhere.
 if checkout_folder := checkout():

@@ -16,7 +16,7 @@ import recbole_llmdistill  # noqa: F401  (registers the models)
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.formats.profile_texts import TEXTS, read_profile_texts
 from recbole_llmdistill.formats.vectors import MANIFEST
-from recbole_llmdistill.vectors.encoders.choice import EncoderOptions
+from recbole_llmdistill.vectors.encoders.protocol import ENCODERS
 from recbole_llmdistill.vectors.encoding import encode_profiles
 
 DIMENSIONS = 128  # of the vectors that the published figures were trained with
@@ -38,7 +38,8 @@ def main() -> None:
         "training_fingerprint": training_part.training_fingerprint(),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    summary = encode_profiles(profiles, EncoderOptions(dimensions=DIMENSIONS), dataset, folder, text=False)
+    encoder = ENCODERS.choose("tfidf", {"dimensions": DIMENSIONS})
+    summary = encode_profiles(profiles, encoder, dataset, folder, text=False)
     print(
         f"{summary.files[0]}: {summary.shape[0]} users, {summary.shape[-1]} values, {manifest['training_fingerprint']}"
     )

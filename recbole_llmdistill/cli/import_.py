@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 from recbole_llmdistill.cli.encode import report_files
-from recbole_llmdistill.cli.known_users import check_known_users
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
+from recbole_llmdistill.data.known_users import check_known_users
 from recbole_llmdistill.files.folder_lock import lock_output
 from recbole_llmdistill.files.scratch_folder import scratch_folder
+from recbole_llmdistill.messages import PrintedMessages
 
 
 def add_parser(commands) -> None:
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
     check_output_folder(arguments.out, arguments.file.parent, arguments.dataset)
     with lock_output(arguments.out), scratch_folder(".import-", arguments.out) as scratch:
         table = read_vectors(arguments.file, scratch, arguments.user_column, arguments.vector_column, _tell)
-        check_known_users(config, table.user_tokens.tolist(), arguments.file)
+        check_known_users(config, table.user_tokens.tolist(), arguments.file, PrintedMessages())
         check_content(table, _tell)
         summary = import_vectors(table, arguments.dataset, arguments.out, text=arguments.text)
     report_files(arguments.dataset, summary.files, summary.shape, summary.has_manifest, arguments.file.parent)

@@ -12,14 +12,14 @@ from recbole_llmdistill.cli.misspelt_options import refuse_misspelt_options
 from recbole_llmdistill.config.recbole_config import build_config
 from recbole_llmdistill.errors import InputError
 
-__all__ = ["build_config", "leave_to_recbole"]
+__all__ = ["build_config", "check_settings", "leave_to_recbole"]
 
 
-def leave_to_recbole(settings: list[str], parser: argparse.ArgumentParser, **given: str | None) -> None:
-    """Register the models; reduce ``sys.argv`` to ``--key=value`` settings, those of ``given`` that are set among them.
+def check_settings(settings: list[str], parser: argparse.ArgumentParser) -> None:
+    """Register the models, and check that settings are written ``--key=value``.
 
     Raises:
-        InputError: a setting is not of that form, stands there twice, or is a misspelt option of ``parser``; or RecBole
+        InputError: one is not of that form, stands there twice, or is a misspelt option of ``parser``; or RecBole
             cannot be imported.
     """
     recbole_llmdistill.register()
@@ -33,4 +33,13 @@ def leave_to_recbole(settings: list[str], parser: argparse.ArgumentParser, **giv
             raise InputError(f"argument {setting!r} is not understood; settings are written --key=value")
         if values.setdefault(key, value) != value:
             raise InputError(f"--{key} is given twice, as {values[key]} and as {value}")
+
+
+def leave_to_recbole(settings: list[str], parser: argparse.ArgumentParser, **given: str | None) -> None:
+    """Reduce ``sys.argv`` to ``--key=value`` settings, those of ``given`` that are set among them.
+
+    Raises:
+        InputError: as :func:`check_settings`.
+    """
+    check_settings(settings, parser)
     sys.argv[1:] = [f"--{name}={value}" for name, value in given.items() if value is not None] + settings

@@ -16,8 +16,8 @@ from recbole_llmdistill.formats.manifest import carry_manifest, check_output_fol
 from recbole_llmdistill.formats.profile_texts import ProfileTexts
 from recbole_llmdistill.formats.vectors import examine, read_profile_file
 from recbole_llmdistill.formats.vectors.table import CHUNK_BYTES
-from recbole_llmdistill.vectors.encoders.choice import EncoderOptions, build_encoder
-from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts, TextEncoder
+from recbole_llmdistill.parts import Choice
+from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts, Encoder, TextEncoder
 from recbole_llmdistill.vectors.output import write_vectors
 from recbole_llmdistill.vectors.partial_embeddings import PartialEmbeddings
 
@@ -49,7 +49,7 @@ class EncodingSummary:
 
 def encode_profiles(
     profiles: ProfileTexts,
-    options: EncoderOptions,
+    choice: Choice[Encoder],
     dataset: str,
     folder: Path,
     text: bool = True,
@@ -63,7 +63,7 @@ def encode_profiles(
 
     Args:
         profiles: the texts.
-        options: which encoder, and how.
+        choice: which encoder, and how, e.g. ``ENCODERS.choose("tfidf", {"dimensions": 32})``.
         dataset: name of the data set, which names the files.
         folder: where to; made if it does not exist.
         text: write the text file beside the binary.
@@ -74,9 +74,9 @@ def encode_profiles(
         InputError: the encoder cannot be had or fails, or the folder holds something else.
     """
     check_output_folder(folder, profiles.path.parent, dataset)
-    if ray_address is not None and options.kind != "sentence-transformers":
-        raise InputError(f"--ray is for sentence encoders; leave it out with the encoder {options.encoder!r}")
-    encoder = build_encoder(options)
+    if ray_address is not None and not choice.part.runs_on_ray:
+        raise InputError(f"--ray is for sentence encoders; leave it out with the encoder {choice.given!r}")
+    encoder = choice.part.make(choice.model, choice.options)
     settings = encoder.settings()
     # Long texts first: texts of like length share a batch, and one that exceeds the memory does so at once.
     order = np.argsort([-len(text) for text in profiles.texts], kind="stable")
@@ -91,13 +91,13 @@ def encode_profiles(
             if ray_address is not None:
                 from recbole_llmdistill.vectors.encoders.on_ray import encode_on_ray
 
-                encoded = encode_on_ray(options, batches, ray_address)
+                encoded = encode_on_ray(choice, batches, ray_address)
             else:
                 encoder.fit(profiles.texts)
                 encoded = _encode_batches(encoder, batches)
             with tqdm(total=len(order), initial=resumed, unit="text", desc="encode", disable=not show_progress) as bar:
                 for batch, vectors in encoded:
-                    _check_finite(vectors, order[partial.rows(batch)], profiles, options.encoder)
+                    _check_finite(vectors, order[partial.rows(batch)], profiles, choice.given)
                     partial.add(batch, vectors)
                     bar.update(len(vectors.vectors))
         shape = (*profiles.text_of.shape, partial.dimensions)

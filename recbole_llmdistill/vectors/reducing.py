@@ -13,10 +13,10 @@ from recbole_llmdistill.files.scratch_folder import scratch_folder
 from recbole_llmdistill.formats.manifest import carry_manifest, check_output_folder
 from recbole_llmdistill.formats.vectors import ProfileTable, examine
 from recbole_llmdistill.formats.vectors.table import CHUNK_BYTES
+from recbole_llmdistill.parts import Choice
 from recbole_llmdistill.vectors.output import write_vectors
 from recbole_llmdistill.vectors.quality import SAMPLE, ReductionQuality, measure_quality
-from recbole_llmdistill.vectors.reducers.choice import ReducerOptions, build_reducer
-from recbole_llmdistill.vectors.reducers.protocol import Reducer
+from recbole_llmdistill.vectors.reducers.protocol import Reducer, ReducerOptions, Reduction
 from recbole_llmdistill.vectors.sampling import sample_rows
 
 
@@ -43,7 +43,7 @@ class ReductionSummary:
 
 def reduce_vectors(
     table: ProfileTable,
-    options: ReducerOptions,
+    reduction: Choice[Reduction],
     dataset: str,
     folder: Path,
     text: bool = True,
@@ -53,7 +53,7 @@ def reduce_vectors(
 
     Args:
         table: the full vectors; several a user are reduced by one common map.
-        options: how.
+        reduction: how, e.g. ``REDUCERS.choose("pca", {"dimensions": 32})``.
         dataset: name of the data set, which names the files.
         folder: where to; another folder than that of ``table``.
         text: write the text file beside the binary.
@@ -69,11 +69,12 @@ def reduce_vectors(
     content = examine(table.vectors, table.present)
     if content.useless:
         raise InputError(f"{table.path}: {content.problem}; reducing them would keep nothing")
-    reducer = build_reducer(options)
+    options: ReducerOptions = reduction.options
+    reducer = reduction.part.make(options)
     try:
         with lock_output(folder), scratch_folder(f".{dataset}.reduce-", folder) as scratch:
             full = _Present(table)
-            reduced = _reduce(full, reducer, options, scratch, show_progress)
+            reduced = _reduce(full, reducer, reduction, scratch, show_progress)
             mean, scale = _mean_and_scale(reduced) if options.standardize else (np.float32(0), np.float32(1))
             shape = (*table.present.shape, reduced.shape[1])
             files = write_vectors(
@@ -85,7 +86,8 @@ def reduce_vectors(
                 table.present,
                 text,
             )
-            settings = options.settings(reducer)
+            common = {"fit_sample": options.fit_sample, "standardize": options.standardize}
+            settings = {"method": reduction.given, **common, **reducer.settings()}
             has_manifest = carry_manifest(table.path.parent, folder, dataset, reducer=settings)
             rows = sample_rows(len(full), SAMPLE)
             quality = measure_quality(full[rows], reduced[rows])
@@ -109,11 +111,11 @@ class _Present:
 
 
 def _reduce(
-    full: _Present, reducer: Reducer, options: ReducerOptions, scratch: Path, show_progress: bool
+    full: _Present, reducer: Reducer, reduction: Choice[Reduction], scratch: Path, show_progress: bool
 ) -> np.ndarray:
     """All reduced vectors ``[N, d]``, in a file where they are many."""
-    sample = sample_rows(len(full), options.fit_sample, options.seed)
-    with tqdm(total=len(full), unit="vector", desc=options.method, disable=not show_progress) as bar:
+    sample = sample_rows(len(full), reduction.options.fit_sample, reduction.options.seed)
+    with tqdm(total=len(full), unit="vector", desc=reduction.given, disable=not show_progress) as bar:
         of_sample = reducer.fit_transform(full[sample])
         bar.update(len(sample))
         if len(sample) == len(full):

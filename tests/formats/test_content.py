@@ -10,7 +10,7 @@ from recbole_llmdistill.data.user_vectors import load_user_profiles
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import examine, read_profile_file, write_binary
 from recbole_llmdistill.inspection.user_map import lay_out
-from recbole_llmdistill.vectors.reducers.choice import ReducerOptions
+from recbole_llmdistill.vectors.reducers.protocol import REDUCERS
 from recbole_llmdistill.vectors.reducing import reduce_vectors
 
 NOISE = np.random.default_rng(0).normal(size=(40, 1, 12)).astype(np.float32)
@@ -66,7 +66,7 @@ def test_training_warns_of_users_that_are_written_otherwise(prepare, tiny, caplo
 @pytest.mark.parametrize("method", ["pca", "random-projection", "none"])
 def test_equal_vectors_are_not_reduced(tmp_path: Path, method: str) -> None:
     write_binary(tmp_path / "v.npz", [str(n) for n in range(40)], np.full((40, 12), 0.1, np.float32))
-    options = ReducerOptions(method=method, dimensions=None if method == "none" else 4)
+    options = REDUCERS.choose(method, {} if method == "none" else {"dimensions": 4})
     with pytest.raises(InputError, match="all 40 users are equal"):
         reduce_vectors(read_profile_file(tmp_path / "v.npz"), options, "d", tmp_path / "out")
 

@@ -11,7 +11,7 @@ import pytest
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import read_profile_file
-from recbole_llmdistill.vectors.encoders.openai_embeddings import OpenAIEncoder
+from recbole_llmdistill.vectors.encoders.openai_embeddings import OpenAIEncoder, OpenAIEncoderOptions
 
 pytest.importorskip("openai")
 SECRET = "sk-a-very-secret-key"
@@ -108,7 +108,9 @@ def test_nobody_listens(monkeypatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    encoder = OpenAIEncoder("tiny", base_url=f"http://user:password@127.0.0.1:{port}/v1", max_retries=0)
+    encoder = OpenAIEncoder(
+        "tiny", OpenAIEncoderOptions(base_url=f"http://user:password@127.0.0.1:{port}/v1", max_retries=0)
+    )
     with pytest.raises(InputError, match=rf"http://127\.0\.0\.1:{port}/v1/? cannot be reached") as caught:
         encoder.encode(["text"])
     assert "password" not in str(caught.value) + json.dumps(encoder.settings())
@@ -117,13 +119,13 @@ def test_nobody_listens(monkeypatch) -> None:
 def test_a_missing_key(monkeypatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(InputError, match="the environment variable OPENAI_API_KEY is not set"):
-        OpenAIEncoder("text-embedding-3-small")
-    OpenAIEncoder("tiny", base_url="http://127.0.0.1:1/v1")  # one's own server needs none
+        OpenAIEncoder("text-embedding-3-small", OpenAIEncoderOptions())
+    OpenAIEncoder("tiny", OpenAIEncoderOptions(base_url="http://127.0.0.1:1/v1"))  # one's own server needs none
 
 
 def test_long_texts_at_a_server(embeddings_server) -> None:
     text = "likes old films. " * 20  # 340 bytes
-    cut = OpenAIEncoder("tiny", base_url=embeddings_server.url, token_limit=100)
+    cut = OpenAIEncoder("tiny", OpenAIEncoderOptions(base_url=embeddings_server.url, token_limit=100))
     assert cut.encode([text, "short"]).long_texts == 1
     sent = embeddings_server.requests[-1]["input"]
     assert sent[1] == "short"
@@ -131,7 +133,7 @@ def test_long_texts_at_a_server(embeddings_server) -> None:
     assert 80 < len(sent[0]) <= 100
     assert sent[0].endswith(" ")
     embeddings_server.vector = lambda text: [3.0, 4.0]
-    whole = OpenAIEncoder("tiny", base_url=embeddings_server.url, token_limit=100, long="chunk")
+    whole = OpenAIEncoder("tiny", OpenAIEncoderOptions(base_url=embeddings_server.url, token_limit=100, long="chunk"))
     encoded = whole.encode([text, "short"])
     assert "".join(embeddings_server.requests[-1]["input"][:-1]) == text
     np.testing.assert_allclose(encoded.vectors, [[3, 4], [3, 4]], rtol=1e-6)
@@ -139,7 +141,7 @@ def test_long_texts_at_a_server(embeddings_server) -> None:
 
 def test_pieces_never_break_a_character(embeddings_server) -> None:
     text = "кино" * 50
-    encoder = OpenAIEncoder("tiny", base_url=embeddings_server.url, token_limit=33, long="chunk")
+    encoder = OpenAIEncoder("tiny", OpenAIEncoderOptions(base_url=embeddings_server.url, token_limit=33, long="chunk"))
     encoder.encode([text])
     sent = embeddings_server.requests[-1]["input"]
     assert "".join(sent) == text
@@ -166,7 +168,7 @@ BASE64 = base64.b64encode(np.array([1, 2.5], dtype="<f4").tobytes()).decode()
 )
 def test_embeddings_in_their_order(embeddings_server, answer: dict, vectors) -> None:
     embeddings_server.answer = lambda body: answer
-    encoder = OpenAIEncoder("tiny", base_url=embeddings_server.url)
+    encoder = OpenAIEncoder("tiny", OpenAIEncoderOptions(base_url=embeddings_server.url))
     np.testing.assert_array_equal(encoder.encode(["a", "b"]).vectors, np.float32(vectors))
 
 
@@ -195,7 +197,7 @@ def test_embeddings_in_their_order(embeddings_server, answer: dict, vectors) -> 
 )
 def test_what_is_no_embeddings(embeddings_server, answer: object, message: str) -> None:
     embeddings_server.answer = lambda body: answer
-    encoder = OpenAIEncoder("tiny", base_url=embeddings_server.url)
+    encoder = OpenAIEncoder("tiny", OpenAIEncoderOptions(base_url=embeddings_server.url))
     with pytest.raises(InputError, match=message) as caught:
         encoder.encode(["a", "b"])
     assert SECRET not in str(caught.value)
@@ -203,7 +205,7 @@ def test_what_is_no_embeddings(embeddings_server, answer: object, message: str) 
 
 
 def test_a_size_that_was_not_asked_for(embeddings_server) -> None:
-    encoder = OpenAIEncoder("tiny", base_url=embeddings_server.url, dimensions=3)
+    encoder = OpenAIEncoder("tiny", OpenAIEncoderOptions(base_url=embeddings_server.url, dimensions=3))
     with pytest.raises(InputError, match="answers with 4 values where 3 were asked for"):
         encoder.encode(["a"])
 
@@ -211,14 +213,14 @@ def test_a_size_that_was_not_asked_for(embeddings_server) -> None:
 def test_a_key_in_a_long_error_is_masked_before_the_cut(embeddings_server) -> None:
     embeddings_server.faults = [(400, {}, {"error": {"message": "x" * 290 + SECRET}})]
     with pytest.raises(InputError) as caught:
-        OpenAIEncoder("tiny", base_url=embeddings_server.url).encode(["a"])
+        OpenAIEncoder("tiny", OpenAIEncoderOptions(base_url=embeddings_server.url)).encode(["a"])
     assert SECRET[:8] not in str(caught.value)
 
 
 def test_texts_do_not_follow_a_redirect_to_another_host(embeddings_server) -> None:
     embeddings_server.faults = [(307, {"Location": "http://localhost:9/v1/embeddings"}, {})]
     with pytest.raises(InputError, match="redirects to http://localhost:9/v1/embeddings"):
-        OpenAIEncoder("tiny", base_url=embeddings_server.url).encode(["a"])
+        OpenAIEncoder("tiny", OpenAIEncoderOptions(base_url=embeddings_server.url)).encode(["a"])
 
 
 def test_the_timeout_bounds_the_whole_request(embeddings_server) -> None:
@@ -226,5 +228,7 @@ def test_the_timeout_bounds_the_whole_request(embeddings_server) -> None:
     embeddings_server.answer = lambda body: time.sleep(5) or original(body)
     started = time.monotonic()
     with pytest.raises(InputError, match="cannot be reached"):
-        OpenAIEncoder("tiny", base_url=embeddings_server.url, timeout=0.5, max_retries=0).encode(["a"])
+        OpenAIEncoder("tiny", OpenAIEncoderOptions(base_url=embeddings_server.url, timeout=0.5, max_retries=0)).encode(
+            ["a"]
+        )
     assert time.monotonic() - started < 4

@@ -8,7 +8,10 @@ import pytest
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import read_profile_file
-from recbole_llmdistill.vectors.encoders.sentence_transformer import SentenceTransformerEncoder
+from recbole_llmdistill.vectors.encoders.sentence_transformer import (
+    SentenceTransformerEncoder,
+    SentenceTransformerOptions,
+)
 
 pytest.importorskip("sentence_transformers")
 
@@ -49,7 +52,7 @@ def test_chunks_are_averaged_by_their_tokens(sentence_encoder: Path, shipped_tex
     from sentence_transformers import SentenceTransformer
 
     text = shipped_texts["1"]
-    encoder = SentenceTransformerEncoder(str(sentence_encoder), long="chunk")
+    encoder = SentenceTransformerEncoder(str(sentence_encoder), SentenceTransformerOptions(long="chunk"))
     encoded = encoder.encode([text, "likes horror"])
     assert encoded.long_texts == 1
     # by hand: windows of 38 tokens (two are special), each encoded alone, weighted by length, scaled to unit length
@@ -67,7 +70,7 @@ def test_the_prefix_is_encoded_and_leaves_less_room(sentence_encoder: Path) -> N
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(sentence_encoder), device="cpu")
-    encoder = SentenceTransformerEncoder(str(sentence_encoder), prefix="drama: ")
+    encoder = SentenceTransformerEncoder(str(sentence_encoder), SentenceTransformerOptions(prefix="drama: "))
     np.testing.assert_allclose(
         encoder.encode(["likes horror"]).vectors[0], model.encode("drama: likes horror"), atol=1e-5
     )
@@ -80,7 +83,7 @@ def test_the_prefix_is_encoded_and_leaves_less_room(sentence_encoder: Path) -> N
 )
 def test_e5_gets_its_prefix(tmp_path: Path, sentence_encoder: Path, name: str, prefix: str) -> None:
     (tmp_path / name).symlink_to(sentence_encoder)
-    assert SentenceTransformerEncoder(str(tmp_path / name)).prefix == prefix
+    assert SentenceTransformerEncoder(str(tmp_path / name), SentenceTransformerOptions()).prefix == prefix
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
@@ -160,19 +163,19 @@ def test_nan_of_an_encoder_names_the_user(
 def test_encoders_that_cannot_be_loaded(llmdistill, tmp_path: Path, write_profiles, some_texts, monkeypatch) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="this folder cannot be loaded as a sentence encoder"):
-        SentenceTransformerEncoder(str(tmp_path / "empty"))
+        SentenceTransformerEncoder(str(tmp_path / "empty"), SentenceTransformerOptions())
     with pytest.raises(InputError, match=r"there is no such folder; --encoder=tfidf needs no model"):
-        SentenceTransformerEncoder("./nowhere")
+        SentenceTransformerEncoder("./nowhere", SentenceTransformerOptions())
     # The hub's library reads its switch when it is imported; as the environment variable HF_HUB_OFFLINE=1 would set it.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match=r"not in the local cache .* `hf download no-one/no-model .*tfidf") as caught:
-        SentenceTransformerEncoder("no-one/no-model")
+        SentenceTransformerEncoder("no-one/no-model", SentenceTransformerOptions())
     assert "\n" not in str(caught.value)
 
 
 def test_a_token_limit_that_leaves_no_room(sentence_encoder: Path) -> None:
     with pytest.raises(InputError, match="2 tokens a text leave no room"):
-        SentenceTransformerEncoder(str(sentence_encoder), token_limit=2)
+        SentenceTransformerEncoder(str(sentence_encoder), SentenceTransformerOptions(token_limit=2))
 
 
 @pytest.mark.slow

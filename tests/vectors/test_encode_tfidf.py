@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.formats.vectors import read_profile_file
-from recbole_llmdistill.vectors.encoders.tfidf import TfidfEncoder
+from recbole_llmdistill.vectors.encoders.tfidf import TfidfEncoder, TfidfOptions
 
 
 def test_the_command_writes_what_training_reads(llmdistill, tmp_path: Path, shipped_texts) -> None:
@@ -53,7 +53,7 @@ def test_without_text_an_old_text_file_goes(llmdistill, tmp_path: Path) -> None:
 
 def test_a_sample_teaches_what_all_are_mapped_by(shipped_texts) -> None:
     texts = list(shipped_texts.values())
-    encoder = TfidfEncoder(dimensions=8, fit_sample=300)
+    encoder = TfidfEncoder(TfidfOptions(dimensions=8, fit_sample=300))
     encoder.fit(texts)
     sample = np.sort(np.random.default_rng(0).choice(943, 300, replace=False))
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
@@ -83,9 +83,9 @@ def test_several_profiles_a_user(llmdistill, tmp_path: Path, write_profiles, shi
 
 def test_more_dimensions_than_texts_and_no_common_word() -> None:
     with pytest.raises(InputError, match=r"9 dimensions are too many for 3 different texts .* at most 2"):
-        TfidfEncoder(dimensions=9).fit(["tea and cake", "tea and milk", "cake and milk"])
+        TfidfEncoder(TfidfOptions(dimensions=9)).fit(["tea and cake", "tea and milk", "cake and milk"])
     with pytest.raises(InputError, match=r"no word of these 2 texts occurs in 2 of them"):
-        TfidfEncoder(dimensions=1).fit(["tea", "milk"])
+        TfidfEncoder(TfidfOptions(dimensions=1)).fit(["tea", "milk"])
 
 
 def test_users_that_the_data_set_does_not_know(llmdistill, tmp_path: Path, write_profiles, shipped_texts) -> None:
@@ -116,7 +116,7 @@ def test_empty_texts_get_no_vector_and_are_told(llmdistill, tmp_path: Path, writ
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--prefix", "query: "], "--prefix means nothing to the encoder 'tfidf'"),
+        (["--prefix", "query: "], "--prefix means nothing to --encoder=tfidf"),
         (["--dimensions", "0"], "--dimensions=0: input should be greater than or equal to 1"),
         (["--profiles", "nowhere"], "does not exist"),
         (["--ray", "local"], "--ray is for sentence encoders"),

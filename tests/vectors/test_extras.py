@@ -7,16 +7,21 @@ import pytest
 
 from recbole_llmdistill.cli import doctor
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.vectors.encoders.choice import EncoderOptions, build_encoder
-from recbole_llmdistill.vectors.reducers.choice import ReducerOptions, build_reducer
+from recbole_llmdistill.vectors.encoders.protocol import ENCODERS
+from recbole_llmdistill.vectors.reducers.protocol import REDUCERS
+from recbole_llmdistill.vectors.reducers.umap import UMAPOptions
+
+
+def made(choice):
+    return choice.part.make(choice.model, choice.options)
 
 
 @pytest.mark.parametrize(
     ("package", "extra", "build"),
     [
-        ("sentence_transformers", "encoders", lambda: build_encoder(EncoderOptions(encoder="all-MiniLM-L6-v2"))),
-        ("openai", "llm", lambda: build_encoder(EncoderOptions(encoder="openai:m", base_url="http://127.0.0.1:1"))),
-        ("umap", "encoders", lambda: build_reducer(ReducerOptions(method="umap"))),
+        ("sentence_transformers", "encoders", lambda: made(ENCODERS.choose("all-MiniLM-L6-v2", {}))),
+        ("openai", "llm", lambda: made(ENCODERS.choose("openai:m", {"base_url": "http://127.0.0.1:1"}))),
+        ("umap", "encoders", lambda: REDUCERS.choose("umap", {}).part.make(UMAPOptions())),
     ],
 )
 def test_a_missing_package_names_its_extra(monkeypatch, package: str, extra: str, build) -> None:

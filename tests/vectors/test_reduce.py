@@ -9,7 +9,7 @@ import pytest
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import ProfileTable, read_profile_file, write_binary
 from recbole_llmdistill.vectors.quality import measure_quality
-from recbole_llmdistill.vectors.reducers.choice import ReducerOptions
+from recbole_llmdistill.vectors.reducers.protocol import REDUCERS
 from recbole_llmdistill.vectors.reducing import reduce_vectors
 
 USERS = 60
@@ -30,9 +30,9 @@ def full(tmp_path: Path) -> Path:
     return folder
 
 
-def reduced_by(full: Path, folder: Path, **options) -> np.ndarray:
+def reduced_by(full: Path, folder: Path, method: str, **options) -> np.ndarray:
     table = read_profile_file(full / "x.useremb.npz")
-    summary = reduce_vectors(table, ReducerOptions(**options), "x", folder, text=False)
+    summary = reduce_vectors(table, REDUCERS.choose(method, options), "x", folder, text=False)
     found = read_profile_file(summary.files[0])
     assert found.user_tokens.tolist() == table.user_tokens.tolist()
     return found.vectors[:, 0]
@@ -88,7 +88,7 @@ def test_several_profiles_a_user_share_one_map(tmp_path: Path) -> None:
     present[3, 1] = False
     vectors[3, 1] = 0
     table = ProfileTable(tmp_path / "in" / "x.npz", np.arange(20).astype(str), vectors, present)
-    options = ReducerOptions(method="pca", dimensions=2, standardize=False)
+    options = REDUCERS.choose("pca", {"dimensions": 2, "standardize": False})
     found = read_profile_file(reduce_vectors(table, options, "x", tmp_path / "out").files[0])
     expected = np.zeros((20, 2, 2))
     expected[present] = principal_components(vectors[present].astype(np.float64), 2)

@@ -6,21 +6,21 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.parts import Choice
 from recbole_llmdistill.ray_cluster import ray_cluster
 from recbole_llmdistill.ray_data import map_by_actors
-from recbole_llmdistill.vectors.encoders.choice import EncoderOptions, build_encoder
-from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts
+from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts, Encoder
 
 
 class EncodingActor:
     """Encodes whole batches, so that the vectors are those of a run without Ray.
 
     Args:
-        options: :class:`~recbole_llmdistill.vectors.encoders.choice.EncoderOptions` as JSON.
+        choice: the encoder and its options.
     """
 
-    def __init__(self, options: str) -> None:
-        self.encoder = build_encoder(EncoderOptions.model_validate_json(options))
+    def __init__(self, choice: Choice[Encoder]) -> None:
+        self.encoder = choice.part.make(choice.model, choice.options)
 
     def __call__(self, rows: dict[str, np.ndarray]) -> dict[str, list]:
         """One batch a row: its number and its texts as JSON, to its vectors as bytes.
@@ -42,12 +42,12 @@ class EncodingActor:
 
 
 def encode_on_ray(
-    options: EncoderOptions, batches: Iterable[tuple[int, list[str]]], address: str
+    choice: Choice[Encoder], batches: Iterable[tuple[int, list[str]]], address: str
 ) -> Iterator[tuple[int, EncodedTexts]]:
     """Encode batches on a cluster.
 
     Args:
-        options: the encoder; every node must be able to load it.
+        choice: the encoder; every node must be able to load it.
         batches: number and texts of each.
         address: ``auto`` for the running cluster, ``local`` for one on this machine, or ``ray://HOST:PORT``.
 
@@ -57,6 +57,6 @@ def encode_on_ray(
     go_on = "the same command goes on from there"
     with ray_cluster(address, "--ray", "cluster", "no text has been encoded", go_on) as cluster:
         rows = [{"batch": batch, "texts": json.dumps(texts)} for batch, texts in batches]
-        for row in map_by_actors(cluster, EncodingActor, [options.model_dump_json()], rows):
+        for row in map_by_actors(cluster, EncodingActor, [choice], rows):
             vectors = np.frombuffer(row["vectors"], dtype="<f4").reshape(-1, row["dimensions"])
             yield row["batch"], EncodedTexts(vectors, row["long_texts"])

@@ -7,18 +7,56 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
+from recbole_llmdistill.config.options import Options
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.servers.masking import Secrets, check_address, shown_address
 from recbole_llmdistill.vectors.encoders.event_loop import BackgroundLoop
 from recbole_llmdistill.vectors.encoders.long_texts import LongTexts, encode_with_limit
-from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts
+from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts, Encoder
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 DEFAULT_TOKEN_LIMIT = 8191
 
 _MOST_BYTES_A_TEXT = 2**19
 """Of an answer: 16,000 numbers as JSON."""
+
+
+class OpenAIEncoderOptions(Options):
+    """Options of a server of embeddings.
+
+    A timeout is for one attempt at a request, from connecting to the last byte of the answer; attempts are repeated
+    for passing reasons.
+    """
+
+    dimensions: int | None = Field(None, ge=1, description="size of the vectors; default: the model's own")
+    prefix: str | None = Field(None, description="put before every text; default: none")
+    long: LongTexts = Field("truncate", description="texts beyond the token limit: cut, or mean of pieces")
+    token_limit: int | None = Field(None, ge=1, description="most tokens a text; default: 8191, OpenAI's")
+    batch_size: int = Field(128, ge=1, description="texts a request")
+    base_url: str | None = Field(
+        None, description="address of an OpenAI-compatible server, e.g. http://localhost:8000/v1"
+    )
+    concurrency: int = Field(8, ge=1, description="requests in flight at the server")
+    timeout: float = Field(120.0, gt=0, description="seconds for a request", json_schema_extra={"cli": False})
+    max_retries: int = Field(6, ge=0, description="further attempts", json_schema_extra={"cli": False})
+
+
+class OpenAIEmbeddings(Encoder):
+    """``openai:MODEL``."""
+
+    name = "openai"
+    title = "any server with the OpenAI embeddings protocol"
+    takes_model = True
+    example = "text-embedding-3-small"
+    extra = "llm"
+    Options = OpenAIEncoderOptions
+
+    @classmethod
+    def make(cls, model: str, options: OpenAIEncoderOptions) -> "OpenAIEncoder":
+        """As :class:`~recbole_llmdistill.vectors.encoders.protocol.Encoder`."""
+        return OpenAIEncoder(model, options)
 
 
 class OpenAIEncoder:
@@ -29,33 +67,13 @@ class OpenAIEncoder:
 
     Args:
         model: name of the model at the server.
-        base_url: address of the server, ending in ``/v1`` mostly; None: OpenAI's own.
-        prefix: put before every text.
-        long: what to do with texts beyond the limit.
-        token_limit: most tokens a text; None: 8191, OpenAI's.
-        dimensions: asked of the server; None: its default.
-        batch_size: texts a request.
-        concurrency: requests in flight.
-        timeout: seconds for one attempt at a request, from connecting to the last byte of the answer.
-        max_retries: further attempts at a request that failed for a passing reason.
+        options: see :class:`OpenAIEncoderOptions`.
 
     Raises:
         InputError: the client is not installed, or OpenAI's own server is asked without a key.
     """
 
-    def __init__(
-        self,
-        model: str,
-        base_url: str | None = None,
-        prefix: str | None = None,
-        long: LongTexts = "truncate",
-        token_limit: int | None = None,
-        dimensions: int | None = None,
-        batch_size: int = 128,
-        concurrency: int = 8,
-        timeout: float = 120.0,
-        max_retries: int = 6,
-    ) -> None:
+    def __init__(self, model: str, options: OpenAIEncoderOptions) -> None:
         try:
             from recbole_llmdistill.servers.http_client import MOST_BYTES, connect, key_of
         except ImportError as error:
@@ -64,7 +82,7 @@ class OpenAIEncoder:
                 "--encoder=tfidf needs nothing"
             ) from error
         key = key_of(KEY_VARIABLE)
-        base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
+        base_url = options.base_url or os.environ.get("OPENAI_BASE_URL") or None
         check_address(base_url)
         if not key and base_url is None:
             raise InputError(
@@ -74,15 +92,20 @@ class OpenAIEncoder:
         self._secrets = Secrets(key, base_url)
         try:
             self.client = connect(
-                key, base_url, timeout, max_retries, most_bytes=MOST_BYTES + batch_size * _MOST_BYTES_A_TEXT
+                key,
+                base_url,
+                options.timeout,
+                options.max_retries,
+                most_bytes=MOST_BYTES + options.batch_size * _MOST_BYTES_A_TEXT,
             )
         except Exception as error:  # an address that is none
             raise InputError(f"--base-url: {self._secrets.one_line(error)}") from error
         self._loop = BackgroundLoop()
         self._loop.close_with(self, self.client.close)
-        self.model, self.prefix, self.long, self.dimensions = model, prefix or "", long, dimensions
-        self.batch_size, self.concurrency = batch_size, concurrency
-        self.token_limit = token_limit or DEFAULT_TOKEN_LIMIT
+        self.model, self.prefix = model, options.prefix or ""
+        self.long, self.dimensions = options.long, options.dimensions
+        self.batch_size, self.concurrency = options.batch_size, options.concurrency
+        self.token_limit = options.token_limit or DEFAULT_TOKEN_LIMIT
         self.budget = self.token_limit - len(self.prefix.encode())
         if self.budget < 4:  # the longest character
             raise InputError(f"--token-limit={self.token_limit} leaves no room beside the prefix {self.prefix!r}")

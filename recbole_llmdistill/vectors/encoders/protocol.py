@@ -1,10 +1,12 @@
-"""What a text encoder is. Another one is one file with such a class, and one line in ``choice.py``."""
+"""What a text encoder is. Another one is one module in this folder, with an :class:`Encoder` and a TextEncoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+
+from recbole_llmdistill.parts import Kind, Part
 
 
 @dataclass(frozen=True)
@@ -46,3 +48,29 @@ class TextEncoder(Protocol):
             InputError: the encoder refuses, cannot be reached, or is of no use for these texts.
         """
         ...
+
+
+class Encoder(Part):
+    """Declares an encoder: see :class:`~recbole_llmdistill.parts.Part`.
+
+    Attributes:
+        runs_on_ray: several copies may work on a cluster, since none of them learns from the texts.
+    """
+
+    runs_on_ray: ClassVar[bool] = False
+
+    @classmethod
+    def make(cls, model: str, options: Any) -> TextEncoder:
+        """The encoder.
+
+        Args:
+            model: its name or folder; empty for an encoder that takes none.
+            options: an instance of ``cls.Options``.
+
+        Raises:
+            InputError: it cannot be had, e.g. because a package is missing.
+        """
+        raise NotImplementedError
+
+
+ENCODERS = Kind("recbole_llmdistill.vectors.encoders", Encoder, "--encoder", "encoder")

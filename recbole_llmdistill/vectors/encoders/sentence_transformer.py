@@ -2,15 +2,51 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
+from recbole_llmdistill.config.options import Options
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.vectors.encoders.long_texts import LongTexts, encode_with_limit
-from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts
+from recbole_llmdistill.vectors.encoders.protocol import EncodedTexts, Encoder
 
 _HUB_SECONDS = 10.0
+
+
+class SentenceTransformerOptions(Options):
+    """Options of a sentence encoder.
+
+    The E5 family asks for the prefix ``"query: "`` where vectors serve as features. Fewer dimensions than the model's
+    own are its first ones, for Matryoshka models.
+    """
+
+    dimensions: int | None = Field(None, ge=1, description="size of the vectors; default: the model's own")
+    prefix: str | None = Field(
+        None, description="put before every text; default: 'query: ' for E5, else the model's own prompt"
+    )
+    long: LongTexts = Field("truncate", description="texts beyond the token limit: cut, or mean of pieces")
+    token_limit: int | None = Field(None, ge=1, description="most tokens a text; default: the model's own limit")
+    batch_size: int = Field(32, ge=1, description="texts a forward pass")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on a GPU that has it")
+    trust_remote_code: bool = Field(False, description="run code that a model brings")
+
+
+class SentenceTransformers(Encoder):
+    """Whatever no other encoder is called."""
+
+    name = "sentence-transformers"
+    title = "a model of the Hugging Face hub or a folder, e.g. intfloat/multilingual-e5-large"
+    takes_other_names = True
+    extra = "encoders"
+    runs_on_ray = True
+    Options = SentenceTransformerOptions
+
+    @classmethod
+    def make(cls, model: str, options: SentenceTransformerOptions) -> "SentenceTransformerEncoder":
+        """As :class:`~recbole_llmdistill.vectors.encoders.protocol.Encoder`."""
+        return SentenceTransformerEncoder(model, options)
 
 
 class SentenceTransformerEncoder:
@@ -18,14 +54,7 @@ class SentenceTransformerEncoder:
 
     Args:
         model: name on the hub (``intfloat/multilingual-e5-large``) or folder.
-        prefix: put before every text. None: ``"query: "`` for the E5 family, which asks for it where vectors serve
-            as features; else the model's own default prompt, mostly none.
-        long: what to do with texts beyond the model's token limit.
-        token_limit: a lower limit than the model's own; None: the model's.
-        dimensions: keep only the first so many (for Matryoshka models); None: all.
-        batch_size: texts a forward pass.
-        precision: ``auto``, ``float32`` or ``bfloat16``.
-        trust_remote_code: let the model run code that comes with it.
+        options: see :class:`SentenceTransformerOptions`.
 
     Raises:
         InputError: sentence-transformers is not installed, or the model cannot be loaded.
@@ -33,32 +62,23 @@ class SentenceTransformerEncoder:
 
     concurrency = 1
 
-    def __init__(
-        self,
-        model: str,
-        prefix: str | None = None,
-        long: LongTexts = "truncate",
-        token_limit: int | None = None,
-        dimensions: int | None = None,
-        batch_size: int = 32,
-        precision: str = "auto",
-        trust_remote_code: bool = False,
-    ) -> None:
+    def __init__(self, model: str, options: SentenceTransformerOptions) -> None:
         import torch
 
-        bfloat16 = precision == "bfloat16" or (
-            precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        bfloat16 = options.precision == "bfloat16" or (
+            options.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
         )
         self.precision = "bfloat16" if bfloat16 else "float32"
-        options = {
-            "truncate_dim": dimensions,
-            "trust_remote_code": trust_remote_code,
+        loading = {
+            "truncate_dim": options.dimensions,
+            "trust_remote_code": options.trust_remote_code,
             "model_kwargs": {"dtype": getattr(torch, self.precision)},
         }
-        self.name, self.long, self.batch_size, self.dimensions = model, long, batch_size, dimensions
-        self.model = _load(model, options).eval()
-        self.prefix = self._default_prefix() if prefix is None else prefix
-        self.token_limit = self._set_limit(token_limit)
+        self.name, self.long = model, options.long
+        self.batch_size, self.dimensions = options.batch_size, options.dimensions
+        self.model = _load(model, loading).eval()
+        self.prefix = self._default_prefix() if options.prefix is None else options.prefix
+        self.token_limit = self._set_limit(options.token_limit)
 
     def _default_prefix(self) -> str:
         name = Path(self.name).name.lower()

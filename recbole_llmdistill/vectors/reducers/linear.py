@@ -1,13 +1,12 @@
 """Linear reductions by scikit-learn, and none at all."""
 
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import sklearn
-from sklearn.decomposition import PCA
-from sklearn.random_projection import GaussianRandomProjection
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.vectors.reducers.protocol import ReducerOptions, Reduction, SizedReducerOptions
 
 
 class PCAReducer:
@@ -19,17 +18,18 @@ class PCAReducer:
     """
 
     explained_variance: float | None = None
-    pca: PCA
 
     def __init__(self, dimensions: int, whiten: bool = False) -> None:
         self.dimensions, self.whiten = dimensions, whiten
 
     def settings(self) -> dict[str, Any]:
         """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
-        return {"dimensions": self.dimensions, "scikit-learn": sklearn.__version__}
+        return {"dimensions": self.dimensions, "scikit-learn": version("scikit-learn")}
 
     def fit_transform(self, vectors: np.ndarray) -> np.ndarray:
         """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
+        from sklearn.decomposition import PCA
+
         most = min(len(vectors) - 1, vectors.shape[1])  # centred vectors span one dimension less than there are
         if self.dimensions > most:
             raise InputError(
@@ -65,12 +65,14 @@ class RandomProjectionReducer:
     explained_variance = None
 
     def __init__(self, dimensions: int, seed: int) -> None:
+        from sklearn.random_projection import GaussianRandomProjection
+
         self.dimensions, self.seed = dimensions, seed
         self.projection = GaussianRandomProjection(dimensions, random_state=seed)
 
     def settings(self) -> dict[str, Any]:
         """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
-        return {"dimensions": self.dimensions, "seed": self.seed, "scikit-learn": sklearn.__version__}
+        return {"dimensions": self.dimensions, "seed": self.seed, "scikit-learn": version("scikit-learn")}
 
     def fit_transform(self, vectors: np.ndarray) -> np.ndarray:
         """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
@@ -102,3 +104,55 @@ class NoReducer:
     def transform(self, vectors: np.ndarray) -> np.ndarray:
         """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
         return vectors
+
+
+class PCA(Reduction):
+    """``pca``."""
+
+    name = "pca"
+    title = "principal components, computed exactly"
+    Options = SizedReducerOptions
+
+    @classmethod
+    def make(cls, options: SizedReducerOptions) -> PCAReducer:
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reduction`."""
+        return PCAReducer(options.dimensions)
+
+
+class WhitenedPCA(Reduction):
+    """``pca-whiten``."""
+
+    name = "pca-whiten"
+    title = "principal components, each scaled to unit variance"
+    Options = SizedReducerOptions
+
+    @classmethod
+    def make(cls, options: SizedReducerOptions) -> PCAReducer:
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reduction`."""
+        return PCAReducer(options.dimensions, whiten=True)
+
+
+class RandomProjection(Reduction):
+    """``random-projection``."""
+
+    name = "random-projection"
+    title = "Gaussian random projection; learns nothing"
+    Options = SizedReducerOptions
+
+    @classmethod
+    def make(cls, options: SizedReducerOptions) -> RandomProjectionReducer:
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reduction`."""
+        return RandomProjectionReducer(options.dimensions, options.seed)
+
+
+class NoReduction(Reduction):
+    """``none``."""
+
+    name = "none"
+    title = "keeps all dimensions; for standardising alone"
+    Options = ReducerOptions
+
+    @classmethod
+    def make(cls, options: ReducerOptions) -> NoReducer:
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reduction`."""
+        return NoReducer()

@@ -4,8 +4,36 @@ import warnings
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.vectors.reducers.protocol import Reduction, SizedReducerOptions
+
+
+class UMAPOptions(SizedReducerOptions):
+    """Options of UMAP."""
+
+    neighbours: int = Field(
+        15,
+        ge=2,
+        description="neighbourhoods that it keeps",
+        json_schema_extra={"flags": ["--neighbors", "--neighbours"]},
+    )
+    min_dist: float = Field(0.1, ge=0, le=1, description="least distance between points of the result")
+
+
+class UMAP(Reduction):
+    """``umap``."""
+
+    name = "umap"
+    title = "UMAP with the cosine metric, as the published method has it"
+    extra = "encoders"
+    Options = UMAPOptions
+
+    @classmethod
+    def make(cls, options: UMAPOptions) -> "UMAPReducer":
+        """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reduction`."""
+        return UMAPReducer(options.dimensions, options.neighbours, options.min_dist, options.seed)
 
 
 class UMAPReducer:

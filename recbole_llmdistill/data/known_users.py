@@ -1,6 +1,5 @@
 """Do profiles or vectors belong to a data set? Asked of the user column of its ``.inter`` file alone, in seconds."""
 
-import sys
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -8,15 +7,17 @@ from pathlib import Path
 from recbole_llmdistill.data.user_names import differently_written
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.atomic_files import AtomicFile
+from recbole_llmdistill.messages import Messages
 
 
-def check_known_users(config, users: Collection[str], source: Path) -> None:
+def check_known_users(config, users: Collection[str], source: Path, messages: Messages) -> None:
     """Say how many of ``users`` the data set does not know; where no ``.inter`` file is found, say that.
 
     Args:
         config: RecBole's config of the data set.
         users: user tokens of a file.
         source: that file, for the message.
+        messages: where to say it.
 
     Raises:
         InputError: the data set knows none of them, or knows some by another spelling.
@@ -25,7 +26,7 @@ def check_known_users(config, users: Collection[str], source: Path) -> None:
     folder = Path(config["data_path"])
     files = sorted({*folder.glob(f"{name}.inter"), *folder.glob(f"{name}.*.inter")})
     if not files:
-        print(f"note: no {name}.inter in {config['data_path']}, so users are not compared with the data set's")
+        messages.note(f"note: no {name}.inter in {config['data_path']}, so users are not compared with the data set's")
         return
     known = set().union(*(_users(file, config) for file in files))
     unknown = [user for user in users if user not in known]
@@ -37,10 +38,9 @@ def check_known_users(config, users: Collection[str], source: Path) -> None:
             "set that the profiles were written for"
         )
     if unknown:
-        print(
-            f"warning: {source}: {len(unknown)} of {len(users)} users (the first is {unknown[0]!r}) are not in "
-            f"{files[0]}; training will pass them over",
-            file=sys.stderr,
+        messages.warn(
+            f"{source}: {len(unknown)} of {len(users)} users (the first is {unknown[0]!r}) are not in "
+            f"{files[0]}; training will pass them over"
         )
 
 
