@@ -25,7 +25,7 @@ from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, gene
 from recbole_llmdistill.profiles.history.histories import Column, Histories
 from recbole_llmdistill.profiles.history.item_text import Catalogue
 from recbole_llmdistill.profiles.ledger import Ledger
-from recbole_llmdistill.profiles.llm.openai import OpenAIBackend, OpenAISettings
+from recbole_llmdistill.profiles.llm.openai import OpenAIBackend, OpenAIOptions
 from recbole_llmdistill.profiles.llm.protocol import Answer, Request
 from recbole_llmdistill.profiles.prompts import load_prompt
 from recbole_llmdistill.profiles.strategies import STRATEGIES
@@ -105,7 +105,7 @@ def resident_mib() -> float:
 
 
 async def run(arguments: argparse.Namespace, histories: Histories, folder: Path) -> None:
-    backend = InstantBackend() if arguments.no_http else OpenAIBackend(settings())
+    backend = InstantBackend() if arguments.no_http else OpenAIBackend("m", options())
     prompt = load_prompt("neutral-short").fitted(values=True, dates=False)
     await backend.start()
     window = Window(backend.count_tokens, backend.context_length, {prompt.name: prompt.max_tokens})
@@ -126,7 +126,7 @@ async def run(arguments: argparse.Namespace, histories: Histories, folder: Path)
 
 
 async def bare_client(requests: int, text: str) -> None:
-    backend = OpenAIBackend(settings())
+    backend = OpenAIBackend("m", options())
     await backend.start()
     body = {"model": "m", "messages": [{"role": "user", "content": text}], "max_tokens": 400, "temperature": 0}
     numbers = iter(range(requests))
@@ -143,8 +143,8 @@ async def bare_client(requests: int, text: str) -> None:
     await backend.close()
 
 
-def settings() -> OpenAISettings:
-    return OpenAISettings("m", f"http://127.0.0.1:{PORT}/v1")
+def options() -> OpenAIOptions:
+    return OpenAIOptions(base_url=f"http://127.0.0.1:{PORT}/v1")
 
 
 def main() -> None:

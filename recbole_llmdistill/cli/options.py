@@ -63,8 +63,8 @@ def _add(target: Any, name: str, field: FieldInfo, text: str) -> None:
         given["metavar"] = said.get("metavar")
         if get_origin(kind) is Literal:
             given["choices"] = get_args(kind)
-        if get_origin(kind) in (list, tuple):
-            given["nargs"] = said.get("nargs", "+")
+        if get_origin(kind) in (list, tuple) and (number := said.get("nargs", "+")) is not None:
+            given["nargs"] = number
         if "const" in said:
             given |= {"nargs": "?", "const": said["const"]}
     target.add_argument(*flags(name, field), **given)
@@ -74,7 +74,7 @@ def _help(field: FieldInfo) -> str:
     """The description, and the default where it is a value."""
     text = field.description or ""
     shown = field.default
-    if field.is_required() or shown is None or isinstance(shown, bool) or shown in ((), ""):
+    if field.is_required() or shown is None or isinstance(shown, bool) or shown in ([], (), ""):
         return text
     return f"{text} (default {shown})"
 

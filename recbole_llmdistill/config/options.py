@@ -6,9 +6,10 @@ stands in a field's ``json_schema_extra``: ``group`` (heading in the help), ``me
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from recbole_llmdistill.errors import InputError
@@ -19,6 +20,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+ConfigFiles = Annotated[list[Path], BeforeValidator(lambda files: files.split() if isinstance(files, str) else files)]
+"""RecBole's yaml files: a list, or a text with spaces between them."""
 
 Checked = TypeVar("Checked", bound=BaseModel)
 

@@ -14,11 +14,20 @@ class ProgressBar:
     Args:
         users: how many are to be done.
         price: of the tokens, if it is known.
+        show: show it at all.
     """
 
-    def __init__(self, users: int, price: Price | None) -> None:
+    def __init__(self, users: int, price: Price | None, show: bool = True) -> None:
         self._price = price
-        self._bar = tqdm(total=users, unit="user", desc="profiles", file=sys.stderr, mininterval=0.5, smoothing=0.05)
+        self._bar = tqdm(
+            total=users,
+            unit="user",
+            desc="profiles",
+            file=sys.stderr,
+            mininterval=0.5,
+            smoothing=0.05,
+            disable=not show,
+        )
 
     def __call__(self, progress: Progress) -> None:
         """One more user is done."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.parts import Choice
 from recbole_llmdistill.profiles.context import Window
 from recbole_llmdistill.profiles.generation import (
     ProfileWriter,
@@ -22,15 +23,11 @@ from recbole_llmdistill.profiles.generation import (
 )
 from recbole_llmdistill.profiles.history.histories import Histories
 from recbole_llmdistill.profiles.ledger import Ledger
-from recbole_llmdistill.profiles.llm.choose import LLMOptions, choose_backend
-from recbole_llmdistill.profiles.llm.protocol import Answer, RequestFailed
+from recbole_llmdistill.profiles.llm.protocol import LLM, Answer, RequestFailed
 from recbole_llmdistill.profiles.prompts import Prompt
 from recbole_llmdistill.profiles.strategies import STRATEGIES
 from recbole_llmdistill.ray_cluster import ray_cluster
 from recbole_llmdistill.ray_data import map_by_actors
-
-_BATCHES_A_CALL = 4
-"""A call works on so many batches' users, so that they can be sorted by length."""
 
 
 class ProfileActor:
@@ -38,20 +35,20 @@ class ProfileActor:
 
     Args:
         histories: of all users, or a reference to them in Ray's object store.
-        options: the LLM.
+        llm: the LLM.
         prompts: one a view.
         strategy: name of the strategy.
         max_tokens: longest answer, by the name of the prompt.
     """
 
     def __init__(
-        self, histories: Any, options: LLMOptions, prompts: list[Prompt], strategy: str, max_tokens: dict[str, int]
+        self, histories: Any, llm: Choice[LLM], prompts: list[Prompt], strategy: str, max_tokens: dict[str, int]
     ) -> None:
         import ray
 
         self._histories: Histories = ray.get(histories) if isinstance(histories, ray.ObjectRef) else histories
         self._loop = asyncio.new_event_loop()
-        backend = choose_backend(options, self._histories, None)
+        backend = llm.part.make(llm.model, llm.options, self._histories, None)
         self._loop.run_until_complete(backend.start())
         window = Window(backend.count_tokens, backend.context_length, max_tokens)
         self._writer = ProfileWriter(self._histories, prompts, STRATEGIES[strategy], backend, window)
@@ -105,7 +102,7 @@ class CollectedParts:
 def generate_with_ray(
     histories: Histories,
     indices: np.ndarray,
-    options: LLMOptions,
+    llm: Choice[LLM],
     prompts: list[Prompt],
     strategy: str,
     max_tokens: dict[str, int],
@@ -119,7 +116,7 @@ def generate_with_ray(
     Args:
         histories: of all users.
         indices: which users, ``[users]``.
-        options, prompts, strategy, max_tokens: as for :class:`ProfileActor`.
+        llm, prompts, strategy, max_tokens: as for :class:`ProfileActor`.
         ledger: where to.
         progress: to be kept up.
         report: called after each user.
@@ -132,12 +129,12 @@ def generate_with_ray(
 
     go_on = "the same command goes on from there"
     with ray_cluster(address, "--ray", "cluster", "no user has been written", go_on) as cluster:
-        users_a_call = options.batch_size * _BATCHES_A_CALL
+        users_a_call = llm.part.users_a_call(llm.options)
         tasks = [
             {"users": json.dumps(indices[start : start + users_a_call].tolist())}
             for start in range(0, len(indices), users_a_call)
         ]
-        arguments = [ray.put(histories), options, prompts, strategy, max_tokens]
+        arguments = [ray.put(histories), llm, prompts, strategy, max_tokens]
         for row in map_by_actors(cluster, ProfileActor, arguments, tasks):
             for result in json.loads(row["records"]):
                 requests, prompt_tokens, completion_tokens = result["counts"]

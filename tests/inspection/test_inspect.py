@@ -268,7 +268,7 @@ def test_texts_cannot_smuggle_markup_into_the_page(llmdistill, tmp_path: Path, w
 
 def test_vectors_without_texts_and_of_another_split(llmdistill, tmp_path: Path, monkeypatch) -> None:
     table = read_profile_file(properties("profiles", "ml-100k", "ml-100k.useremb.npz"))
-    monkeypatch.setattr("recbole_llmdistill.cli.inspect._texts", lambda arguments, beside: None)
+    monkeypatch.setattr("recbole_llmdistill.api.inspect._texts", lambda options, beside: None)
     (tmp_path / "v").mkdir()
     write_binary(tmp_path / "v" / "ml-100k.useremb.npz", table.user_tokens[:100], table.vectors[:100] + 1)
     (tmp_path / "v" / "manifest.json").write_text('{"training_fingerprint": "sha256:other"}')
@@ -286,3 +286,17 @@ def test_vectors_of_strangers(llmdistill, tmp_path: Path) -> None:
     assert status == 2
     assert "none of its 2 users has training interactions" in err
     assert err.count("\n") == 1
+
+
+def test_from_python(tmp_path: Path, monkeypatch, capsys) -> None:
+    from recbole_llmdistill import inspect
+
+    monkeypatch.setattr(sys, "argv", ["notebook", "--MAX_ITEM_LIST_LENGTH=3", "-f", "kernel.json"])
+    result = inspect(dataset="ml-100k", vectors=properties("profiles", "ml-100k"), out=tmp_path / "page.html")
+    assert result.files == [tmp_path / "page.html"]
+    assert "Map of users" in result.files[0].read_text()
+    assert result.inspection.covered == result.inspection.training_users == 943
+    assert "943 of 943 training users" in result.summary
+    assert capsys.readouterr().out == ""
+    with pytest.raises(InputError, match="--dataset: field required"):
+        inspect(out=None)

@@ -75,7 +75,7 @@ def test_batch_costs_half(shop, generate, capsys) -> None:
     ("arguments", "message"),
     [
         (["--llm", "openai:x"], "--out: say in which folder"),
-        (["--llm", "gpt", "--out", "out"], "'gpt' is none of openai:MODEL"),
+        (["--llm", "gpt", "--out", "out"], "'gpt' is none of hf:MODEL, none:summary, openai:MODEL"),
         (["--llm", "openai:x", "--estimate", "--price-in=1"], "belong together"),
         (["--llm", "openai:x", "--estimate", "--promt=needs"], "did you mean --prompt?"),
         (["--llm", "openai:x", "--estimate", "--max-words=3"], "'--max-words=3' is not understood"),
@@ -83,7 +83,7 @@ def test_batch_costs_half(shop, generate, capsys) -> None:
         (["--llm", "openai:x", "--estimate", "--users=nobody"], "nobody cannot be read"),
         (["--llm", "openai:x", "--estimate", "--strategy=views", "--prompt=needs"], "needs several prompts"),
         (["--llm", "openai:x", "--out", "out", "--ray"], "--ray is for local models"),
-        (["--llm", "hf:x", "--out", "out", "--batch"], "has no batch API"),
+        (["--llm", "hf:x", "--out", "out", "--batch"], "--batch means nothing to --llm=hf:x"),
         (["--llm", "openai:x", "--show-prompt=nobody"], "user 'nobody' is unknown"),
         (["--llm", "openai:x", "--estimate", "--context-length=500"], "context of 500 tokens is too small"),
     ],

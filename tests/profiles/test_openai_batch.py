@@ -9,7 +9,7 @@ from chat_server import PROFILE
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.profiles.history.histories import History
-from recbole_llmdistill.profiles.llm.openai import OpenAISettings
+from recbole_llmdistill.profiles.llm.openai import OpenAIOptions
 from recbole_llmdistill.profiles.llm.openai_batch import OpenAIBatchBackend
 from recbole_llmdistill.profiles.llm.protocol import Request, RequestFailed
 
@@ -17,7 +17,7 @@ NOBODY = History("u", np.array([], dtype=int), [])
 
 
 def backend(server, folder) -> OpenAIBatchBackend:
-    return OpenAIBatchBackend(OpenAISettings("tiny", server.url), folder, poll_seconds=0.05, gather_seconds=0.1)
+    return OpenAIBatchBackend("tiny", OpenAIOptions(base_url=server.url), folder, poll_seconds=0.05, gather_seconds=0.1)
 
 
 async def ask_all(server, folder, texts: list[str], give_up_after: float | None = None) -> list:

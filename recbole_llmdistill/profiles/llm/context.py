@@ -1,18 +1,23 @@
 """How long the context is, and who says so: an estimate that assumes another one than the run has is worth little."""
 
+from __future__ import annotations
+
 import asyncio
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.history.histories import Histories
-from recbole_llmdistill.profiles.llm.choose import LLMOptions, choose_backend
-from recbole_llmdistill.profiles.llm.protocol import Backend
+from recbole_llmdistill.parts import Choice
+from recbole_llmdistill.profiles.llm.protocol import LLM, Backend
 
-_SECONDS = 5.0
+if TYPE_CHECKING:
+    from recbole_llmdistill.profiles.history.histories import Histories
+
+_SECONDS = 10.0
 """For a server to say what it has, before an estimate."""
 
 
-async def start(backend: Backend, options: LLMOptions) -> str:
+async def start(backend: Backend, llm: Choice[LLM]) -> str:
     """Start a back end.
 
     Returns:
@@ -21,9 +26,9 @@ async def start(backend: Backend, options: LLMOptions) -> str:
     Raises:
         InputError: it cannot be had.
     """
-    if options.context_length is not None or not options.llm.startswith("openai:"):
+    if llm.options.context_length is not None or not llm.part.is_server:
         await backend.start()
-        return _without_server(options)
+        return _without_server(llm)
     assumed, backend.context_length = backend.context_length, 0
     try:
         await backend.start()
@@ -34,20 +39,20 @@ async def start(backend: Backend, options: LLMOptions) -> str:
     return "says the server" if served else "assumed, the server does not say it; see --context-length"
 
 
-async def ask(backend: Backend, options: LLMOptions, histories: Histories) -> str:
+async def ask(backend: Backend, llm: Choice[LLM], histories: Histories) -> str:
     """For an estimate: take the context that the server has, if it can be reached; no request is sent to the model.
 
     Returns:
         Who says how long the context is.
     """
-    if options.context_length is not None or not options.llm.startswith("openai:"):
-        return _without_server(options)
+    if llm.options.context_length is not None or not llm.part.is_server:
+        return _without_server(llm)
     if backend.base_url is None:
         return "assumed; see --context-length"
-    brief = replace(options, retries=0, timeout=min(options.timeout, _SECONDS), tokenizer=None, batch=False)
-    asked = choose_backend(brief, histories, None)
+    brief = replace(llm, options=llm.part.to_ask_briefly(llm.options))
+    asked = llm.part.make(llm.model, brief.options, histories, None)
     try:
-        who = await asyncio.wait_for(start(asked, brief), 2 * _SECONDS)
+        who = await asyncio.wait_for(start(asked, brief), _SECONDS)
     except (InputError, TimeoutError) as error:
         return f"assumed, as {str(error) or 'the server does not answer'}; see --context-length"
     finally:
@@ -56,5 +61,5 @@ async def ask(backend: Backend, options: LLMOptions, histories: Histories) -> st
     return who
 
 
-def _without_server(options: LLMOptions) -> str:
-    return "as --context-length says" if options.context_length is not None else "says the model"
+def _without_server(llm: Choice[LLM]) -> str:
+    return "as --context-length says" if llm.options.context_length is not None else "says the model"

@@ -1,47 +1,58 @@
 """Models on this machine, by transformers: chat template, batches of similar length, GPU and bfloat16 if there."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
-import torch
+from pydantic import Field
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.answer_text import is_mark
-from recbole_llmdistill.profiles.llm.protocol import Answer, Request, RequestFailed
+from recbole_llmdistill.profiles.llm.protocol import LLM, Answer, LLMOptions, Request, RequestFailed
 from recbole_llmdistill.profiles.llm.tokens import load_tokenizer
 
+_BATCHES_A_CALL = 4
 _WAITING_BATCHES = 8
 """So many batches' requests wait at a time, to be sorted by length."""
 
 
-@dataclass(frozen=True)
-class HuggingFaceSettings:
-    """How a model is used.
+class HuggingFaceOptions(LLMOptions):
+    """Options of a model on this machine."""
 
-    Attributes:
-        model: name on the Hugging Face hub, or folder.
-        batch_size: most requests a batch; halved by itself when a GPU's memory does not suffice.
-        temperature: of the sampling; 0: the likeliest words.
-        seed: of the sampling.
-        context_length: most tokens of prompt and answer; unset: what the model was made for.
-    """
+    batch_size: int = Field(
+        8, ge=1, description="most requests a batch; halved by itself when a GPU's memory does not suffice"
+    )
 
-    model: str
-    batch_size: int = 8
-    temperature: float = 0.0
-    seed: int = 0
-    context_length: int | None = None
+
+class HuggingFace(LLM):
+    """``hf:MODEL_OR_FOLDER``."""
+
+    name = "hf"
+    title = "a model on this machine, by transformers: a name of the Hugging Face hub or a folder"
+    takes_model = True
+    example = "Qwen/Qwen3-4B"
+    extra = "llm"
+    runs_on_ray = True
+    Options = HuggingFaceOptions
+
+    @classmethod
+    def make(cls, model: str, options: HuggingFaceOptions, histories: Any, folder: Any) -> "HuggingFaceBackend":
+        """As :class:`~recbole_llmdistill.profiles.llm.protocol.LLM`."""
+        return HuggingFaceBackend(model, options)
+
+    @classmethod
+    def users_a_call(cls, options: HuggingFaceOptions) -> int:
+        """As :class:`~recbole_llmdistill.profiles.llm.protocol.LLM`; several batches, to be sorted by length."""
+        return options.batch_size * _BATCHES_A_CALL
 
 
 class HuggingFaceBackend:
     """See :class:`~recbole_llmdistill.profiles.llm.protocol.Backend`; the tokenizer is loaded at once."""
 
-    def __init__(self, settings: HuggingFaceSettings) -> None:
-        self.settings = settings
-        self.llm = f"hf:{settings.model}"
-        self.concurrency = settings.batch_size * _WAITING_BATCHES
-        self.tokenizer = load_tokenizer(settings.model, "--llm hf:")
+    def __init__(self, model: str, options: HuggingFaceOptions) -> None:
+        self.name, self.options = model, options
+        self.llm = f"hf:{model}"
+        self.concurrency = options.batch_size * _WAITING_BATCHES
+        self.tokenizer = load_tokenizer(model, "--llm hf:")
         if self.tokenizer.chat_template is None:
             raise InputError(
                 f"--llm {self.llm}: the model has no chat template; take one that is tuned for instructions"
@@ -49,7 +60,7 @@ class HuggingFaceBackend:
         self.tokenizer.padding_side = "left"  # so that all answers of a batch begin at the same position
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.context_length = settings.context_length or self._longest_context()
+        self.context_length = options.context_length or self._longest_context()
         added = self.tokenizer.added_tokens_decoder.items()
         self._dropped = {number for number, token in added if token.special and not is_mark(token.content)}
         self.model: Any = None
@@ -68,12 +79,13 @@ class HuggingFaceBackend:
 
     async def start(self) -> None:
         """Load the weights."""
+        import torch
         from transformers import AutoModelForCausalLM
 
         on_gpu = torch.cuda.is_available()
         dtype = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
         try:
-            model = AutoModelForCausalLM.from_pretrained(self.settings.model, dtype=dtype)
+            model = AutoModelForCausalLM.from_pretrained(self.name, dtype=dtype)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise InputError(f"--llm {self.llm}: {' '.join(str(error).split())[:300]}") from error
         self.model = model.to("cuda" if on_gpu else "cpu").eval()
@@ -99,8 +111,8 @@ class HuggingFaceBackend:
             taken, self._waiting = self._waiting, []
             self._arrived.clear()
             taken.sort(key=lambda pair: len(pair[0].text))
-            for start in range(0, len(taken), self.settings.batch_size):
-                batch = taken[start : start + self.settings.batch_size]
+            for start in range(0, len(taken), self.options.batch_size):
+                batch = taken[start : start + self.options.batch_size]
                 try:
                     answers = await asyncio.to_thread(self._generate, [request for request, _ in batch])
                 except Exception as error:  # whatever the model raises, the users of this batch fail and no others
@@ -114,8 +126,11 @@ class HuggingFaceBackend:
                         future.set_result(answer)
 
     def _generate(self, requests: list[Request]) -> list[Answer | RequestFailed]:
+        import torch
+
         try:
-            return self._generate_batch(requests)
+            with torch.inference_mode():
+                return self._generate_batch(requests)
         except torch.OutOfMemoryError:
             if len(requests) == 1:
                 raise
@@ -123,7 +138,6 @@ class HuggingFaceBackend:
         half = len(requests) // 2
         return self._generate(requests[:half]) + self._generate(requests[half:])
 
-    @torch.inference_mode()
     def _generate_batch(self, requests: list[Request]) -> list[Answer | RequestFailed]:
         texts = [self.as_sent(request.text) for request in requests]
         encoded = self.tokenizer(texts, padding=True, add_special_tokens=False, return_tensors="pt").to(
@@ -137,9 +151,11 @@ class HuggingFaceBackend:
             text = f"{prompt_length} tokens and {max_tokens} for the answer, the context has {self.context_length}"
             return [RequestFailed("too_long", text)]
         sampling: dict[str, Any] = {"do_sample": False}
-        if self.settings.temperature > 0:
-            torch.manual_seed(self.settings.seed)
-            sampling = {"do_sample": True, "temperature": self.settings.temperature, "top_k": 0, "top_p": 1.0}
+        if self.options.temperature > 0:
+            import torch
+
+            torch.manual_seed(self.options.seed)
+            sampling = {"do_sample": True, "temperature": self.options.temperature, "top_k": 0, "top_p": 1.0}
         output = self.model.generate(
             **encoded, max_new_tokens=max_tokens, pad_token_id=self.tokenizer.pad_token_id, **sampling
         )
@@ -165,5 +181,5 @@ class HuggingFaceBackend:
     def _longest_context(self) -> int:
         from transformers import AutoConfig
 
-        config = AutoConfig.from_pretrained(self.settings.model).get_text_config()
+        config = AutoConfig.from_pretrained(self.name).get_text_config()
         return int(getattr(config, "max_position_embeddings", None) or 4096)

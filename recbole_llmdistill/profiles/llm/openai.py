@@ -9,21 +9,23 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pydantic import Field
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.llm.protocol import Answer, Request, RequestFailed
-from recbole_llmdistill.profiles.llm.tokens import token_counter
+from recbole_llmdistill.profiles.llm.protocol import LLM, Answer, LLMOptions, Request, RequestFailed
+from recbole_llmdistill.profiles.llm.tokens import HOW, token_counter
 from recbole_llmdistill.servers.masking import Secrets, check_address, shown_address
 
 if TYPE_CHECKING:
     import openai
 
 DEFAULT_CONTEXT_LENGTH = 8192
+_SECONDS_TO_ASK = 5.0
 
 _REFUSES = re.compile(
     r"support|allow|permit|unknown|unrecogni[sz]ed|unexpected|invalid|deprecated|must be|only|remove|extra|cannot",
@@ -31,54 +33,86 @@ _REFUSES = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class OpenAISettings:
-    """How an endpoint is used.
+class OpenAIOptions(LLMOptions):
+    """Options of an endpoint.
 
-    Attributes:
-        model: name of the model there.
-        base_url: address of the endpoint up to ``/v1``; unset: ``OPENAI_BASE_URL``, else OpenAI.
-        key_variable: environment variable that holds the key.
-        concurrency: most requests under way.
-        timeout: seconds for one attempt at a request, from connecting to the last byte of the answer.
-        retries: further attempts a request.
-        temperature: of the sampling; 0: the likeliest words.
-        seed: of the sampling, where the server knows it.
-        context_length: most tokens of prompt and answer; unset: what the server says, else 8192.
-        tokenizer: a tokenizer to count with; unset: by length.
+    The context's length, if it is not given, is what the server says, else 8192. A timeout is for one attempt at a
+    request, from connecting to the last byte of the answer.
     """
 
-    model: str
-    base_url: str | None = None
-    key_variable: str = "OPENAI_API_KEY"
-    concurrency: int = 64
-    timeout: float = 120.0
-    retries: int = 8
-    temperature: float = 0.0
-    seed: int = 0
-    context_length: int | None = None
-    tokenizer: str | None = None
+    base_url: str | None = Field(
+        None, description="address of an OpenAI-compatible server, e.g. http://localhost:8000/v1"
+    )
+    api_key_env: str = Field(
+        "OPENAI_API_KEY", description="variable with the key", json_schema_extra={"metavar": "NAME"}
+    )
+    concurrency: int = Field(64, ge=1, description="requests at a time")
+    timeout: float = Field(120.0, gt=0, allow_inf_nan=False, description="seconds for a request")
+    retries: int = Field(8, ge=0, description="further attempts a request")
+    tokenizer: str | None = Field(
+        None, description="model name or folder to count tokens with (default: 3 bytes are a token)"
+    )
+    batch: bool = Field(False, description="by the batch API: within a day, for half the price")
+
+
+class OpenAI(LLM):
+    """``openai:MODEL``."""
+
+    name = "openai"
+    title = "any OpenAI-compatible server: vLLM, SGLang, llama.cpp, Ollama, hosted ones"
+    takes_model = True
+    example = "gpt-4o-mini"
+    extra = "llm"
+    is_server = True
+    Options = OpenAIOptions
+
+    @classmethod
+    def make(cls, model: str, options: OpenAIOptions, histories: Any, folder: Path | None) -> "OpenAIBackend":
+        """As :class:`~recbole_llmdistill.profiles.llm.protocol.LLM`."""
+        if options.batch:
+            from recbole_llmdistill.profiles.llm.openai_batch import OpenAIBatchBackend
+
+            return OpenAIBatchBackend(model, options, folder)
+        return OpenAIBackend(model, options)
+
+    @classmethod
+    def counts_tokens(cls, options: OpenAIOptions) -> str:
+        """As :class:`~recbole_llmdistill.profiles.llm.protocol.LLM`."""
+        return HOW if options.tokenizer is None else super().counts_tokens(options)
+
+    @classmethod
+    def price_factor(cls, options: OpenAIOptions) -> float:
+        """As :class:`~recbole_llmdistill.profiles.llm.protocol.LLM`."""
+        from recbole_llmdistill.profiles.llm.openai_batch import PRICE_FACTOR
+
+        return PRICE_FACTOR if options.batch else 1.0
+
+    @classmethod
+    def to_ask_briefly(cls, options: OpenAIOptions) -> OpenAIOptions:
+        """As :class:`~recbole_llmdistill.profiles.llm.protocol.LLM`."""
+        timeout = min(options.timeout, _SECONDS_TO_ASK)
+        return options.model_copy(update={"retries": 0, "timeout": timeout, "tokenizer": None, "batch": False})
 
 
 class OpenAIBackend:
     """See :class:`~recbole_llmdistill.profiles.llm.protocol.Backend`."""
 
-    def __init__(self, settings: OpenAISettings) -> None:
-        self.settings = settings
-        self.llm = f"openai:{settings.model}"
-        self.concurrency = settings.concurrency
-        self.context_length = settings.context_length or DEFAULT_CONTEXT_LENGTH
-        self.base_url = settings.base_url or os.environ.get("OPENAI_BASE_URL") or None
+    def __init__(self, model: str, options: OpenAIOptions) -> None:
+        self.name, self.options = model, options
+        self.llm = f"openai:{model}"
+        self.concurrency = options.concurrency
+        self.context_length = options.context_length or DEFAULT_CONTEXT_LENGTH
+        self.base_url = options.base_url or os.environ.get("OPENAI_BASE_URL") or None
         check_address(self.base_url)
         if self.base_url and "@" in urlsplit(self.base_url).netloc:  # it would be sent along with the key
             raise InputError(
-                f"--base-url: leave user and password out of the address; a key is taken from {settings.key_variable}"
+                f"--base-url: leave user and password out of the address; a key is taken from {options.api_key_env}"
             )
         self.where = shown_address(self.base_url) or "api.openai.com"
-        self.count_tokens: Callable[[str], int] = token_counter(settings.tokenizer)
+        self.count_tokens: Callable[[str], int] = token_counter(options.tokenizer)
         self.client: openai.AsyncOpenAI | None = None
         self.secrets = Secrets(None, self.base_url)
-        self._limit = asyncio.Semaphore(settings.concurrency)
+        self._limit = asyncio.Semaphore(options.concurrency)
         self._refused: frozenset[str] = frozenset()
 
     def as_sent(self, text: str) -> str:
@@ -91,12 +125,12 @@ class OpenAIBackend:
         content = await self._models()
         models = content.get("data") if isinstance(content, dict) else None
         models = [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
-        found = next((model for model in models if model.get("id") == self.settings.model), None)
+        found = next((model for model in models if model.get("id") == self.name), None)
         if found is None and models and not await self._can_be_retrieved():
             names = ", ".join(sorted(self.secrets.one_line(model.get("id"), 80) for model in models)[:10])
-            raise InputError(f"--llm: {self.where} has no model {self.settings.model!r}; it has {names}")
+            raise InputError(f"--llm: {self.where} has no model {self.name!r}; it has {names}")
         served_length = (found or {}).get("max_model_len")  # vLLM and SGLang say it
-        if self.settings.context_length is None and isinstance(served_length, int) and served_length > 1:
+        if self.options.context_length is None and isinstance(served_length, int) and served_length > 1:
             self.context_length = served_length
 
     async def answer(self, request: Request) -> Answer:
@@ -111,23 +145,23 @@ class OpenAIBackend:
 
     def parameters(self, request: Request, refused: frozenset[str] = frozenset()) -> dict[str, Any]:
         """Body of a request, without parameters that the model refuses."""
-        settings = self.settings
+        options = self.options
         # Newer models of OpenAI know the second name alone.
         longest = "max_completion_tokens" if "max_tokens" in refused else "max_tokens"
         body: dict[str, Any] = {
-            "model": settings.model,
+            "model": self.name,
             "messages": [{"role": "user", "content": request.text}],
             longest: request.max_tokens,
-            "temperature": settings.temperature,
+            "temperature": options.temperature,
         }
-        if settings.temperature > 0:
-            body["seed"] = settings.seed
+        if options.temperature > 0:
+            body["seed"] = options.seed
         return {name: value for name, value in body.items() if name not in refused}
 
     def remember(self, refused: frozenset[str]) -> None:
         """Leave these parameters out from now on: without them a request was answered."""
         for name in sorted(refused - self._refused - {"max_tokens"}):
-            value = getattr(self.settings, name)
+            value = getattr(self.options, name)
             tqdm.write(f"warning: {self.llm} refuses {name}={value:g} and is asked without it", file=sys.stderr)
         self._refused |= refused
 
@@ -135,11 +169,11 @@ class OpenAIBackend:
         try:
             from recbole_llmdistill.servers.http_client import check_limits, connect, key_of
 
-            check_limits(self.settings.timeout, self.settings.retries)
-            key = key_of(self.settings.key_variable)
+            check_limits(self.options.timeout, self.options.retries)
+            key = key_of(self.options.api_key_env)
             self.secrets = Secrets(key, self.base_url)
             if key or self.base_url is not None:
-                return connect(key, self.base_url, self.settings.timeout, self.settings.retries)
+                return connect(key, self.base_url, self.options.timeout, self.options.retries)
         except InputError:
             raise
         except (ImportError, RuntimeError, AttributeError) as error:
@@ -149,7 +183,7 @@ class OpenAIBackend:
         except Exception as error:  # an address that is none
             raise InputError(f"--base-url: {self.where}: {self.secrets.one_line(error)}") from error
         raise InputError(
-            f"no key: set the environment variable {self.settings.key_variable}, or give --base-url of a server "
+            f"no key: set the environment variable {self.options.api_key_env}, or give --base-url of a server "
             "that needs none"
         )
 
@@ -191,7 +225,7 @@ class OpenAIBackend:
         except (InputError, RequestFailed):
             raise
         except openai.APITimeoutError as error:
-            raise RequestFailed("timeout", f"no answer within {self.settings.timeout:g} s") from error
+            raise RequestFailed("timeout", f"no answer within {self.options.timeout:g} s") from error
         except openai.APIStatusError as error:
             self._raise_if_hopeless(error)
             raise RequestFailed("http", f"status {error.status_code}: {self._one_line(error)}") from error
@@ -226,7 +260,7 @@ class OpenAIBackend:
         from recbole_llmdistill.servers.http_client import UnreadableAnswer
 
         try:
-            await self.client.models.retrieve(self.settings.model)
+            await self.client.models.retrieve(self.name)
         except InputError:
             raise
         except (openai.OpenAIError, UnreadableAnswer, ValueError, RecursionError):
@@ -243,7 +277,7 @@ class OpenAIBackend:
 
     def _key_refused(self, error: "openai.APIStatusError") -> str:
         # The server's own message may repeat a part of the key, so it is not passed on.
-        variable = self.settings.key_variable
+        variable = self.options.api_key_env
         state = "is not accepted" if os.environ.get(variable) else "is not set"
         return f"{self.where} refused access (status {error.status_code}): the key in {variable} {state}"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.journal import Journal, read_journal
-from recbole_llmdistill.profiles.llm.openai import OpenAIBackend, OpenAISettings, refused_parameter
+from recbole_llmdistill.profiles.llm.openai import OpenAIBackend, OpenAIOptions, refused_parameter
 from recbole_llmdistill.profiles.llm.protocol import Answer, Request, RequestFailed
 
 BATCHES = "batches.jsonl"
@@ -41,16 +41,21 @@ class OpenAIBatchBackend(OpenAIBackend):
     """See :class:`~recbole_llmdistill.profiles.llm.protocol.Backend`.
 
     Args:
-        settings: as for single requests.
+        model, options: as for single requests.
         folder: of the run; None where nothing will be sent.
         poll_seconds: between two looks at a batch.
         gather_seconds: a batch is sent when no further request has come for so long.
     """
 
     def __init__(
-        self, settings: OpenAISettings, folder: Path | None, poll_seconds: float = 30.0, gather_seconds: float = 2.0
+        self,
+        model: str,
+        options: OpenAIOptions,
+        folder: Path | None,
+        poll_seconds: float = 30.0,
+        gather_seconds: float = 2.0,
     ) -> None:
-        super().__init__(settings)
+        super().__init__(model, options)
         self.concurrency = _MOST_REQUESTS
         self._folder, self._poll_seconds, self._gather_seconds = folder, poll_seconds, gather_seconds
         self._journal: Journal | None = None

@@ -1,10 +1,23 @@
-"""What generation needs of an LLM: count tokens, and answer one request. Another back end is one file with this."""
+"""What generation needs of an LLM: count tokens, and answer one request.
+
+Another back end is one module in this folder, with an :class:`LLM` and a :class:`Backend`.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from recbole_llmdistill.profiles.history.histories import History
+from pydantic import Field
+
+from recbole_llmdistill.config.options import Options
+from recbole_llmdistill.parts import Kind, Part
+from recbole_llmdistill.profiles.prompts import Prompt
+
+if TYPE_CHECKING:
+    from recbole_llmdistill.profiles.history.histories import Histories, History
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,7 @@ class Answer:
     requests: int = 1
     reasoning: str = ""
 
-    def after(self, earlier: "list[Answer]") -> "Answer":
+    def after(self, earlier: list[Answer]) -> Answer:
         """This answer, with what the ``earlier`` ones cost added."""
         return replace(
             self,
@@ -105,3 +118,77 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and memory."""
+
+
+class LLMOptions(Options):
+    """Options of every LLM."""
+
+    temperature: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="0 takes the likeliest words",
+        json_schema_extra={"group": "LLM"},
+    )
+    context_length: int | None = Field(
+        None,
+        ge=1,
+        description="prompt and answer (default: the model's)",
+        json_schema_extra={"group": "LLM", "metavar": "N"},
+    )
+    seed: int = Field(0, description="of the sampling", json_schema_extra={"cli": False})
+
+
+class LLM(Part):
+    """Declares a back end: see :class:`~recbole_llmdistill.parts.Part`; its options derive from LLMOptions.
+
+    Attributes:
+        prompt: takes the place of all prompts; None: it is asked by prompts.
+        asks_nobody: there is no model in it, so there is nothing to count and to pay.
+        is_server: it says how long its context is when it is reached, at the backend's ``base_url``.
+        runs_on_ray: each process of a cluster may have a copy.
+    """
+
+    Options: ClassVar[type[LLMOptions]] = LLMOptions
+    prompt: ClassVar[Prompt | None] = None
+    asks_nobody: ClassVar[bool] = False
+    is_server: ClassVar[bool] = False
+    runs_on_ray: ClassVar[bool] = False
+
+    @classmethod
+    def make(cls, model: str, options: Any, histories: Histories, folder: Path | None) -> Backend:
+        """Make the back end; nothing is sent or loaded but a tokenizer.
+
+        Args:
+            model: its name or folder; empty for a back end that takes none.
+            options: an instance of ``cls.Options``.
+            histories: of all users.
+            folder: where a run writes; None: nowhere.
+
+        Raises:
+            InputError: an option cannot be used, or a package is missing.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def counts_tokens(cls, options: Any) -> str:
+        """How tokens are counted, for people."""
+        return "by the model's tokenizer"
+
+    @classmethod
+    def price_factor(cls, options: Any) -> float:
+        """What a token costs, as a share of the price that is given."""
+        return 1.0
+
+    @classmethod
+    def users_a_call(cls, options: Any) -> int:
+        """How many users a process of a cluster works on at a time."""
+        return 32
+
+    @classmethod
+    def to_ask_briefly(cls, options: Any) -> Any:
+        """Options for a server that is asked only how long its context is, and not for long."""
+        return options
+
+
+LLMS = Kind("recbole_llmdistill.profiles.llm", LLM, "--llm", "LLM", strict=False)

@@ -3,23 +3,28 @@
 For trying the pipeline without a model, and as the baseline that an LLM has to beat.
 """
 
+from __future__ import annotations
+
 import asyncio
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from recbole_llmdistill.profiles.history.histories import Histories, History
 from recbole_llmdistill.profiles.history.item_text import CELL, MISSING
 from recbole_llmdistill.profiles.history.item_values import split_values
-from recbole_llmdistill.profiles.llm.protocol import Answer, Request
+from recbole_llmdistill.profiles.llm.protocol import LLM, Answer, LLMOptions, Request
 from recbole_llmdistill.profiles.prompts import Prompt
 
-LLM = "none:summary"
-PROMPT = Prompt(
+if TYPE_CHECKING:
+    from recbole_llmdistill.profiles.history.histories import Histories, History
+
+_NAME = "none:summary"
+_PROMPT = Prompt(
     name="summary",
     description="none:summary reads the history itself",
     max_tokens=1,
@@ -39,6 +44,21 @@ _COMMON = 0.05
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
+class Summary(LLM):
+    """``none:summary``."""
+
+    name = _NAME
+    title = "no LLM: a statistical summary in words, to try things without one and as the baseline"
+    prompt = _PROMPT
+    asks_nobody = True
+    runs_on_ray = True
+
+    @classmethod
+    def make(cls, model: str, options: LLMOptions, histories: Histories, folder: Path | None) -> SummaryBackend:
+        """As :class:`~recbole_llmdistill.profiles.llm.protocol.LLM`."""
+        return SummaryBackend(histories)
+
+
 class SummaryBackend:
     """See :class:`~recbole_llmdistill.profiles.llm.protocol.Backend`.
 
@@ -46,7 +66,7 @@ class SummaryBackend:
         histories: whose catalogue is summarised.
     """
 
-    llm = LLM
+    llm = _NAME
     context_length = 10**12
     concurrency = 1
 
@@ -134,6 +154,8 @@ class _Field:
         return sentences
 
     def _describe_text(self, items: np.ndarray) -> list[str]:
+        from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
         total = len(self.words)
         weights = {
             word: count * math.log(total / self.items_with[word])

@@ -1,9 +1,7 @@
 """All parts of ``llmdistill generate`` put together."""
 
-import argparse
-import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +9,18 @@ import numpy as np
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.formats.vectors import MANIFEST
+from recbole_llmdistill.messages import Messages
+from recbole_llmdistill.parts import Choice
+from recbole_llmdistill.processes.coroutines import run_coroutine
 from recbole_llmdistill.profiles.context import Window
 from recbole_llmdistill.profiles.estimate import Price, estimate
 from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, generate
 from recbole_llmdistill.profiles.history.histories import Histories, load_histories
-from recbole_llmdistill.profiles.ledger import FAILURES, Ledger, measured_answer_tokens
-from recbole_llmdistill.profiles.llm import context, summary, tokens
-from recbole_llmdistill.profiles.llm.choose import LLMOptions, choose_backend
-from recbole_llmdistill.profiles.llm.protocol import Backend
+from recbole_llmdistill.profiles.ledger import FAILURES, PROFILES, Ledger, measured_answer_tokens
+from recbole_llmdistill.profiles.llm import context
+from recbole_llmdistill.profiles.llm.protocol import LLM, Backend
+from recbole_llmdistill.profiles.options import GenerateOptions
 from recbole_llmdistill.profiles.progress_bar import ProgressBar
 from recbole_llmdistill.profiles.prompts import Prompt, load_prompts
 from recbole_llmdistill.profiles.run_manifest import describe_prompts
@@ -32,7 +34,7 @@ VIEW_PROMPTS = "needs,tastes,habits"
 
 
 @dataclass
-class Run:
+class GenerationJob:
     """A prepared run: all is read and checked, nothing is sent or written.
 
     Attributes:
@@ -41,12 +43,14 @@ class Run:
         unknown_users: of ``--users``, without a training history.
         prompts: one a view.
         strategy: its name.
-        options: about the LLM.
+        llm: the LLM that was chosen, and its options.
         backend: the LLM.
         max_tokens: longest answer, by the name of the prompt.
         price: of the tokens; None if it was not given.
         folder: where to write; None: nowhere.
         manifest: what ``manifest.json`` will say.
+        messages: where it says what it does.
+        show_progress: show progress bars.
     """
 
     histories: Histories
@@ -54,37 +58,39 @@ class Run:
     unknown_users: list[str]
     prompts: list[Prompt]
     strategy: str
-    options: LLMOptions
+    llm: Choice[LLM]
     backend: Backend
     max_tokens: dict[str, int]
     price: Price | None
     folder: Path | None
     manifest: dict[str, Any]
+    messages: Messages
+    show_progress: bool
 
     @classmethod
-    def prepare(cls, arguments: argparse.Namespace, config) -> "Run":
+    def prepare(cls, options: GenerateOptions, llm: Choice[LLM], config, messages: Messages) -> "GenerationJob":
         """Read the data and all that the options name.
 
         Args:
-            arguments: of ``llmdistill generate``.
-            config: RecBole's.
+            options: what is asked for.
+            llm: the LLM among it.
+            config: RecBole's; its seed is the LLM's.
+            messages: where the job is to say what it does.
 
         Raises:
             InputError: something cannot be read or used.
         """
-        prompts = _prompts(arguments)
-        shard = Shard.parse(arguments.shard) if arguments.shard else None
+        prompts = _prompts(options, llm)
+        shard = Shard.parse(options.shard) if options.shard else None
         histories = load_histories(config)
-        indices, unknown_users = select_users(histories, arguments.users, shard, arguments.limit)
+        indices, unknown_users = select_users(histories, options.users, shard, options.limit)
         prompts = [prompt.fitted(bool(histories.columns), histories.days is not None) for prompt in prompts]
-        folder = Path(arguments.out) if arguments.out else None
-        given = {name: value for name, value in vars(arguments).items() if name in LLMOptions.__dataclass_fields__}
-        options = LLMOptions(**given, seed=config["seed"])
-        max_tokens = {prompt.name: arguments.max_tokens or prompt.max_tokens for prompt in prompts}
+        llm = replace(llm, options=llm.options.model_copy(update={"seed": config["seed"]}))
+        max_tokens = {prompt.name: options.max_tokens or prompt.max_tokens for prompt in prompts}
         price = None
-        if arguments.price_in is not None:
-            factor = _batch_price() if options.batch else 1.0
-            price = Price(arguments.price_in * factor, arguments.price_out * factor)
+        if options.price_in is not None:
+            factor = llm.part.price_factor(llm.options)
+            price = Price(options.price_in * factor, options.price_out * factor)
         manifest = {
             "dataset": config["dataset"],
             "eval_args": config["eval_args"],
@@ -92,20 +98,20 @@ class Run:
             "training_fingerprint": histories.training_fingerprint,
             "columns": histories.header,
             "shown": histories.shown,
-            "llm": options.llm,
-            "base_url": shown_address(options.base_url),
+            "llm": llm.given,
+            "base_url": shown_address(getattr(llm.options, "base_url", None)),
             "prompts": describe_prompts(prompts),
-            "strategy": arguments.strategy,
+            "strategy": options.strategy,
             "max_tokens": max_tokens,
-            "temperature": options.temperature,
-            "seed": options.seed,
-            "context_length": options.context_length,
+            "temperature": llm.options.temperature,
+            "seed": llm.options.seed,
+            "context_length": llm.options.context_length,
             "shard": str(shard) if shard else None,
         }
-        backend = choose_backend(options, histories, folder)
+        backend = llm.part.make(llm.model, llm.options, histories, options.out)
         return cls(
-            histories, indices, unknown_users, prompts, arguments.strategy, options, backend, max_tokens, price, folder,
-            manifest,
+            histories, indices, unknown_users, prompts, options.strategy, llm, backend, max_tokens, price,
+            options.out, manifest, messages, options.show_progress,
         )  # fmt: skip
 
     def notes(self) -> Iterator[str]:
@@ -125,22 +131,25 @@ class Run:
 
     def estimate_lines(self) -> list[str]:
         """Counts and cost of all chosen users, for people."""
-        return asyncio.run(self._ask_and_count())
+        return run_coroutine(self._ask_and_count())
 
     async def _ask_and_count(self) -> list[str]:
-        who = await context.ask(self.backend, self.options, self.histories)
+        who = await context.ask(self.backend, self.llm, self.histories)
         return await self._count(self.indices, who)
 
-    async def generate(self) -> Progress:
+    def generate(self) -> Progress:
         """Write the profiles.
 
         Raises:
             InputError: the LLM cannot be reached, the folder cannot be used, or the run cannot go on.
             KeyboardInterrupt: it was interrupted; all answers are kept.
         """
+        return run_coroutine(self._generate())
+
+    async def _generate(self) -> Progress:
         progress = Progress()
         try:
-            who = await context.start(self.backend, self.options)
+            who = await context.start(self.backend, self.llm)
             ledger = self._open_ledger()
             try:
                 remaining, bar = await self._announce(ledger, who)
@@ -162,12 +171,12 @@ class Run:
         progress = Progress()
         ledger = self._open_ledger()
         try:
-            who = asyncio.run(context.ask(self.backend, self.options, self.histories))
-            remaining, bar = asyncio.run(self._announce(ledger, who))
+            who = run_coroutine(context.ask(self.backend, self.llm, self.histories))
+            remaining, bar = run_coroutine(self._announce(ledger, who))
             try:
                 if len(remaining):
                     generate_with_ray(
-                        self.histories, remaining, self.options, self.prompts, self._strategy_name, self.max_tokens,
+                        self.histories, remaining, self.llm, self.prompts, self._strategy_name, self.max_tokens,
                         ledger, progress, bar, address,
                     )  # fmt: skip
             finally:
@@ -197,6 +206,11 @@ class Run:
                 "them again"
             )
 
+    def files(self) -> list[Path]:
+        """What lies in the folder."""
+        names = (PROFILES, FAILURES, MANIFEST)
+        return [self.folder / name for name in names if self.folder and (self.folder / name).is_file()]
+
     @property
     def _strategy_name(self) -> str:
         return "merge_after" if self.strategy == VIEWS else self.strategy
@@ -216,37 +230,33 @@ class Run:
         """Print what is left to do and what it will cost; who is left, and a bar for them."""
         remaining = self.indices[~ledger.done[self.indices]]
         if len(remaining) < len(self.indices):
-            print(f"{len(self.indices) - len(remaining):,} of {len(self.indices):,} users have a profile already")
+            done = len(self.indices) - len(remaining)
+            self.messages.note(f"{done:,} of {len(self.indices):,} users have a profile already")
         if len(remaining):
             ledger.check_disk(len(remaining))
             for line in await self._count(remaining, who):
-                print(line, flush=True)
-        return remaining, ProgressBar(len(remaining), self.price)
+                self.messages.note(line)
+        return remaining, ProgressBar(len(remaining), self.price, self.show_progress)
 
     async def _count(self, indices: np.ndarray, who: str) -> list[str]:
         """Counts and cost of users, for people; ``who`` says how long the context is."""
-        if self.options.llm == summary.LLM:
-            return [f"users {len(indices):,}; {summary.LLM} asks no LLM and costs nothing"]
+        if self.llm.part.asks_nobody:
+            return [f"users {len(indices):,}; {self.llm.given} asks no LLM and costs nothing"]
         answer_tokens = measured_answer_tokens(self.folder) if self.folder else None
-        with tqdm(total=len(indices), unit="user", desc="counting", leave=False, delay=2) as bar:
+        with tqdm(
+            total=len(indices), unit="user", desc="counting", leave=False, delay=2, disable=not self.show_progress
+        ) as bar:
             counted = await estimate(
                 self.histories, indices, self.prompts, self._strategy, self._window, answer_tokens, bar.update
             )
-        by_length = self.options.llm.startswith("openai:") and self.options.tokenizer is None
-        how = tokens.HOW if by_length else "by the model's tokenizer"
+        how = self.llm.part.counts_tokens(self.llm.options)
         return counted.lines(self.price, how, f"{self.backend.context_length:,} tokens ({who})")
 
 
-def _prompts(arguments: argparse.Namespace) -> list[Prompt]:
-    if arguments.llm == summary.LLM:
-        return [summary.PROMPT]
-    prompts = load_prompts(arguments.prompt or (VIEW_PROMPTS if arguments.strategy == VIEWS else DEFAULT_PROMPT))
-    if arguments.strategy == VIEWS and len(prompts) < 2:
+def _prompts(options: GenerateOptions, llm: Choice[LLM]) -> list[Prompt]:
+    if llm.part.prompt is not None:
+        return [llm.part.prompt]
+    prompts = load_prompts(options.prompt or (VIEW_PROMPTS if options.strategy == VIEWS else DEFAULT_PROMPT))
+    if options.strategy == VIEWS and len(prompts) < 2:
         raise InputError(f"--strategy views needs several prompts, e.g. --prompt {VIEW_PROMPTS}")
     return prompts
-
-
-def _batch_price() -> float:
-    from recbole_llmdistill.profiles.llm.openai_batch import PRICE_FACTOR
-
-    return PRICE_FACTOR

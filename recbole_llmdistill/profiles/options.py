@@ -1,0 +1,90 @@
+"""What ``llmdistill generate`` and ``recbole_llmdistill.generate`` can be asked for."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from recbole_llmdistill.config.options import ConfigFiles, Options
+
+_WHO, _LLM, _LOOK = "which users", "LLM", "before you pay"
+
+
+class GenerateOptions(Options):
+    """Options of the generation of profiles, and beside them those of the LLM, e.g. ``base_url``.
+
+    The LLMs and their options are below :mod:`recbole_llmdistill.profiles.llm`.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    dataset: str | None = Field(
+        None,
+        description="name of the data set, unless a config file names it",
+        json_schema_extra={"flags": ["-d", "--dataset"]},
+    )
+    model: str = Field(
+        "SASRecDistill", description="model that will train", json_schema_extra={"flags": ["-m", "--model"]}
+    )
+    config_files: ConfigFiles = Field(
+        [],
+        description="RecBole yaml files, separated by spaces",
+        json_schema_extra={"flags": ["--config_files"], "nargs": None},
+    )
+    settings: dict[str, Any] = Field({}, description="RecBole's settings", json_schema_extra={"cli": False})
+    out: Path | None = Field(None, description="folder of the profiles; an interrupted run in it is continued")
+
+    users: Path | None = Field(
+        None, description="only those of this file, one a line", json_schema_extra={"group": _WHO, "metavar": "FILE"}
+    )
+    shard: str | None = Field(
+        None,
+        description="only part i of n, for n machines; join them by llmdistill merge",
+        json_schema_extra={"group": _WHO, "metavar": "i/n"},
+    )
+    limit: int | None = Field(
+        None, ge=1, description="only the first N of these", json_schema_extra={"group": _WHO, "metavar": "N"}
+    )
+
+    llm: str = Field(
+        min_length=1,
+        description="openai:MODEL, hf:MODEL_OR_FOLDER, or none:summary (no LLM); `llmdistill llms ls` lists all",
+        json_schema_extra={"group": _LLM},
+    )
+    prompt: str | None = Field(
+        None,
+        description="names or .yaml files, one a view, separated by commas (default neutral-short)",
+        json_schema_extra={"group": _LLM},
+    )
+    strategy: Literal["merge_after", "update", "recent", "views"] = Field(
+        "merge_after",
+        description="for histories longer than the context; views: several prompts, needs,tastes,habits",
+        json_schema_extra={"group": _LLM},
+    )
+    max_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="longest answer (default: the prompt's)",
+        json_schema_extra={"group": _LLM, "metavar": "N"},
+    )
+    ray: str | None = Field(
+        None,
+        description="one local model a GPU of a Ray cluster: auto (default), local, or ray://HOST:PORT",
+        json_schema_extra={"group": _LLM, "const": "auto", "metavar": "ADDRESS"},
+    )
+
+    estimate: bool = Field(
+        False, description="count requests, tokens and cost; send nothing", json_schema_extra={"group": _LOOK}
+    )
+    show_prompt: str | None = Field(
+        None,
+        description="print what would be sent for this user; send nothing",
+        json_schema_extra={"group": _LOOK, "metavar": "USER"},
+    )
+    price_in: float | None = Field(
+        None, description="price of a million prompt tokens", json_schema_extra={"group": _LOOK, "metavar": "P"}
+    )
+    price_out: float | None = Field(
+        None, description="price of a million answer tokens", json_schema_extra={"group": _LOOK, "metavar": "P"}
+    )
+    show_progress: bool = Field(True, description="show a progress bar", json_schema_extra={"cli": False})
