@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from recbole_llmdistill.comparison.observer import Observer
+from recbole_llmdistill.config.options import Options, given_as
 
 if TYPE_CHECKING:
     from recbole_llmdistill.comparison.plan.arm_config import ArmConfig
@@ -16,10 +17,8 @@ if TYPE_CHECKING:
     from recbole_llmdistill.comparison.results import ResultsFolder
 
 
-class CompareOptions(BaseModel):
+class CompareOptions(Options):
     """Options of :func:`compare`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: str = Field(description="name of the data set, e.g. ml-100k")
     models: tuple[str, ...] = Field(min_length=1, description="names of RecBole's models and ours")
@@ -42,15 +41,16 @@ class CompareOptions(BaseModel):
     vectors: dict[str, str] = Field({}, description="name -> file or folder of other profile vectors")
 
 
-def compare(options: CompareOptions, observer: Observer | None = None) -> CompareResult:
+def compare(options: CompareOptions | None = None, observer: Observer | None = None, **keywords: Any) -> CompareResult:
     """Make the runs of a comparison that ``options.out`` does not hold yet; write tables, page and figure there.
 
-    >>> result = compare(CompareOptions(dataset="ml-100k", models=["SASRecDistill"], out="compare/ml-100k"))
+    >>> result = compare(dataset="ml-100k", models=["SASRecDistill"], out="compare/ml-100k")
     >>> print(result.tables["accuracy"].as_text())
 
     Args:
         options: what is compared.
         observer: told of each run.
+        keywords: fields of the options, in their place or changing them.
 
     Raises:
         InputError: an unknown name, a setting that RecBole or this package refuses, profiles or results of another
@@ -59,7 +59,7 @@ def compare(options: CompareOptions, observer: Observer | None = None) -> Compar
     from recbole_llmdistill.comparison.report.result import report
     from recbole_llmdistill.comparison.run.runner import make_missing_runs
 
-    observer = observer or Observer()
+    options, observer = given_as(CompareOptions, options, keywords), observer or Observer()
     plan, configs, folder = _planned(options)
     with folder:
         if not options.report_only:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from recbole_llmdistill.config.options import given_as
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.tuning.options import SearchOptions
 
@@ -47,14 +48,15 @@ class TuneResult:
         return {int(row["trial"]): row["reason"] for row in self.trials if row["status"] in ("failed", "lost")}
 
 
-def tune(options: TuneOptions) -> TuneResult:
+def tune(options: TuneOptions | None = None, **keywords: Any) -> TuneResult:
     """Search the settings of a model by its validation metric, train the winner again, and test it.
 
-    >>> result = tune(TuneOptions(model="SASRecDistill", dataset="ml-100k", trials=30, settings={"epochs": 30}))
+    >>> result = tune(model="SASRecDistill", dataset="ml-100k", trials=30, settings={"epochs": 30})
     >>> result.best["values"], result.best["test_result"]
 
     Args:
         options: what is searched and how.
+        keywords: fields of the options, in their place or changing them.
 
     Raises:
         InputError: Ray is missing, something is refused by RecBole or this package, the folder holds another search, or
@@ -62,6 +64,7 @@ def tune(options: TuneOptions) -> TuneResult:
     """
     from recbole_llmdistill.ray_cluster import check_ray
 
+    options = given_as(TuneOptions, options, keywords)
     check_ray("a search", "tune")
 
     from recbole_llmdistill.config.command_line import without_command_line

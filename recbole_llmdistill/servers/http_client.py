@@ -8,7 +8,6 @@ host, answer without end, or keep a request open for longer than ``--timeout``.
 
 import asyncio
 import base64
-import json
 import math
 import os
 import re
@@ -160,27 +159,6 @@ def check_limits(timeout: float, retries: int) -> None:
         raise InputError(f"--timeout={timeout:g}: give seconds above 0")
     if retries < 0:
         raise InputError(f"--retries={retries}: give 0 or more")
-
-
-def read_json(text: str) -> Any:
-    """The content of a body.
-
-    Raises:
-        ValueError: it is no JSON, or nested deeper than Python reads.
-    """
-    try:
-        return json.loads(text.lstrip("\ufeff"))
-    except RecursionError as error:
-        raise ValueError("JSON that is nested too deep") from error
-
-
-def error_of(content: Any) -> str | None:
-    """The message of an answer that is an error in spite of its status."""
-    error = content.get("error") if isinstance(content, dict) else None
-    if not error:
-        return None
-    message = error.get("message") if isinstance(error, dict) else error
-    return str(message or error)
 
 
 def describe_error(error: Exception, secrets: Secrets) -> str:

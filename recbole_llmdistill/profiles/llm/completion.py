@@ -3,7 +3,7 @@
 from typing import Any
 
 from recbole_llmdistill.profiles.llm.protocol import Answer, RequestFailed
-from recbole_llmdistill.servers.http_client import error_of, read_json
+from recbole_llmdistill.servers.answers import error_of, read_json
 from recbole_llmdistill.servers.masking import Secrets
 
 _MOST_TOKENS = 10**9

@@ -192,7 +192,8 @@ class OpenAIBackend:
         import httpx2
         import openai
 
-        from recbole_llmdistill.servers.http_client import UnreadableAnswer, describe_error, read_json
+        from recbole_llmdistill.servers.answers import read_json
+        from recbole_llmdistill.servers.http_client import UnreadableAnswer, describe_error
 
         try:
             return read_json((await self.client.get("/models", cast_to=httpx2.Response)).text)

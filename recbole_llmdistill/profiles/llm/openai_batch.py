@@ -241,7 +241,7 @@ class OpenAIBatchBackend(OpenAIBackend):
 
     def _read(self, line: bytes) -> tuple[str | None, Answer | Exception]:
         """Whose request a line answers, and how."""
-        from recbole_llmdistill.servers.http_client import read_json
+        from recbole_llmdistill.servers.answers import read_json
 
         try:
             record = read_json(line.decode("utf-8", "replace"))

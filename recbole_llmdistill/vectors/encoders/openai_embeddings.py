@@ -144,7 +144,8 @@ class OpenAIEncoder:
         import httpx2
         import openai
 
-        from recbole_llmdistill.servers.http_client import UnreadableAnswer, describe_error, read_json
+        from recbole_llmdistill.servers.answers import read_json
+        from recbole_llmdistill.servers.http_client import UnreadableAnswer, describe_error
 
         wanted = {} if self.dimensions is None else {"dimensions": self.dimensions}
         body = {
@@ -178,7 +179,7 @@ class OpenAIEncoder:
         Raises:
             InputError: it has others, or none.
         """
-        from recbole_llmdistill.servers.http_client import error_of
+        from recbole_llmdistill.servers.answers import error_of
 
         if (error := error_of(answer)) is not None:
             raise self._no_embeddings(error)
