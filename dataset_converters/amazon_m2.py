@@ -1,9 +1,9 @@
 """Amazon-M2 (KDD Cup 2023): shopping sessions of six locales. A session becomes a user."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+from pydantic import Field
 
 from recbole_llmdistill.dataset_converters.raw_files import RawFiles
 from recbole_llmdistill.dataset_converters.source import RawTables, Source
@@ -13,7 +13,6 @@ _QUOTED = r"'[^']*'|\"[^\"]*\""
 _TEXT = ("title", "brand", "color", "size", "model", "material", "author", "desc")
 
 
-@dataclass(frozen=True)
 class AmazonM2(Source):
     """Sessions in their order; items with title, brand, price, colour, material, author and description.
 
@@ -23,7 +22,9 @@ class AmazonM2(Source):
         locales: keep sessions and products of these; empty keeps all.
     """
 
-    locales: tuple[str, ...] = ()
+    locales: tuple[str, ...] = Field(
+        (), description="of DE JP UK ES FR IT (default: all)", json_schema_extra={"metavar": "LOCALE"}
+    )
 
     name = "amazon-m2"
     title = "Amazon-M2, the shopping sessions of KDD Cup 2023"

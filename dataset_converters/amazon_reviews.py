@@ -2,7 +2,6 @@
 
 import html
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -26,7 +25,6 @@ _ITEM_COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
 class AmazonReviews(Source):
     """One category: reviews (json) or ratings (csv), and the ``meta_`` file of its items.
 

@@ -1,10 +1,10 @@
 """Kion: views of films and series on the streaming service of MTS, described in Russian or translated to English."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
+from pydantic import Field
 
 from recbole_llmdistill.dataset_converters.raw_files import RawFiles
 from recbole_llmdistill.dataset_converters.source import RawTables, Source
@@ -20,7 +20,6 @@ _ENGLISH_NAMES = {"directors": "directors_translated", "actors": "actors_transla
 _USER_FIELDS = ("age", "income", "sex", "kids_flg")
 
 
-@dataclass(frozen=True)
 class Kion(Source):
     """Views with the share that was watched; items with title, genres, people, keywords and description; users.
 
@@ -28,7 +27,7 @@ class Kion(Source):
         language: of the item and user tables, needed where both are there.
     """
 
-    language: Literal["ru", "en"] | None = None
+    language: Literal["ru", "en"] | None = Field(None, description="of items and users, where both are there")
 
     name = "kion"
     title = "Kion, in Russian or English"

@@ -1,6 +1,5 @@
 """MovieLens of GroupLens: 100K, 1M, 10M, 20M, 25M, 32M and latest-small."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -25,7 +24,6 @@ _OCCUPATIONS_1M = (
 )
 
 
-@dataclass(frozen=True)
 class MovieLens(Source):
     """Ratings; items with title, year, genres and the most used tags; users where the publisher has them."""
 

@@ -46,10 +46,12 @@ def write_provenance(
     content = {
         "source": source.name,
         "publisher": source.publisher,
-        "options": _plain(source),
+        "options": source.model_dump(),
         "notes": tables.notes,
         "files": files.digests(),
-        "filters": {name: value for name, value in _plain(filters).items() if value not in (None, 0, "keep")},
+        "filters": {
+            name: value for name, value in dataclasses.asdict(filters).items() if value not in (None, 0, "keep")
+        },
         "account": [dataclasses.asdict(step) for step in account.steps],
         "users": log[USER].n_unique(),
         "items": log[ITEM].n_unique(),
@@ -80,7 +82,3 @@ def write_provenance(
 def iso_time(second: float) -> str:
     """A moment as ``2015-03-31T06:40:02Z``."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _plain(options: object) -> dict:
-    return dataclasses.asdict(options) if dataclasses.is_dataclass(options) else {}

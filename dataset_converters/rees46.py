@@ -1,10 +1,10 @@
 """REES46: events of an online shop, one csv a month."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
+from pydantic import Field
 
 from recbole_llmdistill.dataset_converters.raw_files import RawFiles
 from recbole_llmdistill.dataset_converters.source import RawTables, Source
@@ -18,7 +18,6 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
 class Rees46(Source):
     """Events; items with category, brand and price, as their last event has them.
 
@@ -26,7 +25,9 @@ class Rees46(Source):
         events: kinds of events to keep; empty keeps all.
     """
 
-    events: tuple[Event, ...] = ()
+    events: tuple[Event, ...] = Field(
+        (), description="of view cart remove_from_cart purchase (default: all)", json_schema_extra={"metavar": "EVENT"}
+    )
 
     name = "rees46"
     title = "REES46 eCommerce events (electronics, cosmetics), any months"

@@ -1,13 +1,15 @@
 """What a source of data is: where its files come from, and how they become three tables."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import polars as pl
 
+from recbole_llmdistill.config.options import Options
 from recbole_llmdistill.dataset_converters.raw_files import RawFiles
+from recbole_llmdistill.parts import declared
 
 USER, ITEM, TIME, RATING = "user_id", "item_id", "timestamp", "rating"
 """Names of the columns that every source uses alike."""
@@ -38,8 +40,8 @@ class RawTables:
     notes: list[str] = field(default_factory=list)
 
 
-class Source(ABC):
-    """Reader of one publisher's format; constructor arguments are its options."""
+class Source(Options):
+    """Reader of one publisher's format: one module in this folder, and one yaml file; its fields are its options."""
 
     name: ClassVar[str]
     """Name on the command line; ``properties/dataset/converted/<name>.yaml`` has its RecBole settings."""
@@ -47,6 +49,8 @@ class Source(ABC):
     """One line for the help text."""
     publisher: ClassVar[str]
     """Where the files are offered."""
+    options_file: ClassVar[str | None] = None
+    """Help of ``--columns``, a yaml file with all options, for a source that has ``from_yaml``; None: no such file."""
 
     @abstractmethod
     def read(self, files: RawFiles) -> RawTables:
@@ -55,3 +59,8 @@ class Source(ABC):
         Raises:
             InputError: a file is missing, damaged, or has other columns.
         """
+
+
+def sources() -> dict[str, type[Source]]:
+    """All sources by name: whatever module in this folder declares one."""
+    return declared("recbole_llmdistill.dataset_converters", Source)

@@ -1,6 +1,5 @@
 """Steam: reviews of games, UCSD's second release (steam_reviews, steam_games)."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -22,7 +21,6 @@ _ITEM_COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
 class Steam(Source):
     """Reviews with the hours played; items with title, genres, tags, developer, publisher and price.
 

@@ -1,10 +1,10 @@
 """Anybody's own tables of interactions, items and users: csv, tsv or parquet."""
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+from pydantic import Field
 
 from recbole_llmdistill.dataset_converters.columns import Column, examine, read_ids, read_numbers, read_times
 from recbole_llmdistill.dataset_converters.raw_files import RawFile, RawFiles
@@ -22,7 +22,6 @@ _MOST_CATEGORIES = 1000
 _RECBOLES_OWN = (USER, ITEM, TIME, RATING, TIME_RANK, "label", "item_length", "mask_item_seq")
 
 
-@dataclass(frozen=True)
 class Tables(Source):
     """Own tables. What is not said is looked for under RecBole's names: user_id, item_id, timestamp, rating.
 
@@ -43,23 +42,55 @@ class Tables(Source):
         quotes: whether a straight double quote in a csv file encloses a field.
     """
 
-    interactions: str = INTERACTIONS
-    items: str = ITEMS
-    users: str = USERS
-    user: str = USER
-    item: str = ITEM
-    time: str | None = None
-    rating: str | None = None
-    further: tuple[str, ...] | None = None
-    text: tuple[str, ...] = ()
-    lists: dict[str, str] = field(default_factory=dict)
-    encoding: str | None = None
-    time_format: str | None = None
-    quotes: bool = True
+    interactions: str = Field(
+        INTERACTIONS,
+        description="in --input: a file, a folder of files, or a pattern in quotes that several fit",
+        json_schema_extra={"metavar": "FILE"},
+    )
+    items: str = Field(ITEMS, description="the same of the item table, if any", json_schema_extra={"metavar": "FILE"})
+    users: str = Field(USERS, description="the same of the user table, if any", json_schema_extra={"metavar": "FILE"})
+    user: str = Field(USER, description="user id", json_schema_extra={"flags": ["--user-column"], "metavar": "COLUMN"})
+    item: str = Field(ITEM, description="item id", json_schema_extra={"flags": ["--item-column"], "metavar": "COLUMN"})
+    time: str | None = Field(
+        None,
+        description="default: timestamp, if there is one",
+        json_schema_extra={"flags": ["--time-column"], "metavar": "COLUMN"},
+    )
+    rating: str | None = Field(
+        None,
+        description="default: rating, if there is one",
+        json_schema_extra={"flags": ["--rating-column"], "metavar": "COLUMN"},
+    )
+    further: tuple[str, ...] | None = Field(
+        None,
+        description="other columns of the interactions to keep, e.g. event price; none after the flag keeps none "
+        "(default: those that say something of an interaction)",
+        json_schema_extra={"flags": ["--interaction-columns"], "metavar": "COLUMN", "nargs": "*"},
+    )
+    text: tuple[str, ...] = Field(
+        (),
+        description="of items, for the prompts",
+        json_schema_extra={"flags": ["--text-columns"], "metavar": "COLUMN"},
+    )
+    lists: dict[str, str] = Field(
+        {}, description="multi-valued item columns and their separators", json_schema_extra={"cli": False}
+    )
+    encoding: str | None = Field(
+        None, description="of csv files that are not UTF-8, e.g. cp1252", json_schema_extra={"metavar": "NAME"}
+    )
+    time_format: str | None = Field(
+        None, description="of times as text, e.g. '%d/%m/%Y %H:%M'", json_schema_extra={"metavar": "FORMAT"}
+    )
+    quotes: bool = Field(
+        True,
+        description='in csv files a straight double quote (") is a character as any other',
+        json_schema_extra={"flags": ["--no-quotes"], "off": True},
+    )
 
     name = "csv"
     title = "your own tables (csv, tsv, parquet)"
     publisher = "your own files"
+    options_file = "all of these in a file; see docs/convert.md"
 
     @classmethod
     def from_yaml(cls, path: Path, **given) -> "Tables":
@@ -69,7 +100,7 @@ class Tables(Source):
             InputError: the file cannot be read, or holds another key.
         """
         content = read_yaml(path)[1] or {}
-        known = cls.__dataclass_fields__
+        known = cls.model_fields
         unknown = [key for key in content if key not in known] if isinstance(content, dict) else [content]
         if unknown:
             raise InputError(f"{path}: unknown key {unknown[0]!r}; known are {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""Parts that register themselves: encoders, LLMs, reducers.
+"""Parts that register themselves: encoders, LLMs, reducers, data set converters.
 
 A part is one module in the package of its kind, with one class that derives from the kind's base and says its name, its
 options, the pip extra that it needs and how it is made. It is found because it is there: nothing else is to be edited.
@@ -47,6 +47,20 @@ class Part:
         return f"{cls.name}:MODEL" if cls.takes_model else cls.name
 
 
+T = TypeVar("T")
+
+
+def declared(package: str, base: type[T]) -> dict[str, type[T]]:
+    """The classes in a package's modules that derive from ``base`` and say their ``name``, in the order of names."""
+    found: dict[str, type[T]] = {}
+    for module in pkgutil.iter_modules(import_module(package).__path__, f"{package}."):
+        for value in vars(import_module(module.name)).values():
+            is_part = isinstance(value, type) and issubclass(value, base) and "name" in vars(value)
+            if is_part and value.__module__ == module.name:
+                found[value.name] = value
+    return dict(sorted(found.items()))
+
+
 P = TypeVar("P", bound=Part)
 
 
@@ -87,14 +101,7 @@ class Kind(Generic[P]):
 
     def parts(self) -> dict[str, type[P]]:
         """All parts by name, in the order of their names."""
-        package = import_module(self.package)
-        found: dict[str, type[P]] = {}
-        for module in pkgutil.iter_modules(package.__path__, f"{self.package}."):
-            for value in vars(import_module(module.name)).values():
-                declared = isinstance(value, type) and issubclass(value, self.base) and "name" in vars(value)
-                if declared and value.__module__ == module.name:
-                    found[value.name] = value
-        return dict(sorted(found.items()))
+        return declared(self.package, self.base)
 
     def fields(self) -> dict[str, list[tuple[type[P], FieldInfo]]]:
         """The options of all parts: name -> who has it."""
