@@ -33,7 +33,7 @@ class EncodeOptions(Options):
         "tfidf",
         min_length=1,
         description="tfidf (needs no download), a sentence encoder's name or folder "
-        "(intfloat/multilingual-e5-large), or openai:MODEL; `llmdistill encoders ls` lists all",
+        "(intfloat/multilingual-e5-large), or openai:MODEL",
     )
     text: bool = Field(True, description="write the text file too")
     ray: str | None = Field(

@@ -25,7 +25,7 @@ class ReduceOptions(Options):
     )
     vectors: Path = Field(description="file or folder of the full vectors")
     out: Path = Field(description="another folder, for the reduced vectors")
-    method: str = Field("pca", min_length=1, description="how to reduce; `llmdistill reducers ls` lists the methods")
+    method: str = Field("pca", min_length=1, description="pca, pca-whiten, umap, random-projection or none")
     text: bool = Field(True, description="write the text file too")
     show_progress: bool = Field(True, description="show a progress bar", json_schema_extra={"cli": False})
 

@@ -48,7 +48,7 @@ class GenerateOptions(Options):
 
     llm: str = Field(
         min_length=1,
-        description="openai:MODEL, hf:MODEL_OR_FOLDER, or none:summary (no LLM); `llmdistill llms ls` lists all",
+        description="openai:MODEL, hf:MODEL_OR_FOLDER, or none:summary (no LLM)",
         json_schema_extra={"group": _LLM},
     )
     prompt: str | None = Field(
