@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from recbole_llmdistill.tuning.folder import SearchFolder
-from recbole_llmdistill.tuning.trial import BEST, EPOCHS
+from recbole_llmdistill.tuning.records import BEST, EPOCHS
 
 RESULTS = Path(__file__).parent / "results"
 
