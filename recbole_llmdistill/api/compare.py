@@ -73,11 +73,11 @@ def compare(options: CompareOptions | None = None, observer: Observer | None = N
 def _planned(options: CompareOptions) -> tuple[Plan, list[ArmConfig], ResultsFolder]:
     from recbole_llmdistill.comparison.plan.arm_config import CommonSettings, reference_config
     from recbole_llmdistill.comparison.plan.prepare import configured_arms, prepare
-    from recbole_llmdistill.config.command_line import without_command_line
+    from recbole_llmdistill.config.command_line import arguments_replaced
     from recbole_llmdistill.data.dataset_check import check_dataset
 
     common = CommonSettings(options.dataset, options.config_files, options.settings, options.settings_of)
-    with without_command_line():
+    with arguments_replaced():
         reference = reference_config(common)
         check_dataset(reference)
         configs = configured_arms(

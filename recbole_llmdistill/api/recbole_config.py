@@ -1,14 +1,13 @@
 """RecBole's config for a function that is called from Python."""
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import recbole_llmdistill
-from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.config.command_line import arguments_replaced
+from recbole_llmdistill.config.recbole_config import build_config
 
 
 def config_of(
@@ -28,18 +27,10 @@ def config_of(
         command_line: settings of a command, written ``--key=value``.
 
     Raises:
-        InputError: as :func:`~recbole_llmdistill.config.recbole_config.build_config`, or RecBole cannot be imported.
+        InputError: as :func:`~recbole_llmdistill.config.recbole_config.build_config`.
     """
-    if recbole_llmdistill.import_error is not None:
-        raise InputError(f"{recbole_llmdistill.import_error}; `llmdistill doctor` checks the installation")
-    from recbole_llmdistill.config.recbole_config import build_config
-
-    arguments = sys.argv
-    sys.argv = [*arguments[:1], *command_line]  # RecBole reads the command line of any process
-    try:
+    with arguments_replaced(command_line):
         return build_config(model, dataset, [str(file) for file in config_files] or None, dict(settings or {}) or None)
-    finally:
-        sys.argv = arguments
 
 
 @contextmanager

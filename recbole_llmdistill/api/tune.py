@@ -67,7 +67,7 @@ def tune(options: TuneOptions | None = None, **keywords: Any) -> TuneResult:
     options = given_as(TuneOptions, options, keywords)
     check_ray("a search", "tune")
 
-    from recbole_llmdistill.config.command_line import without_command_line
+    from recbole_llmdistill.config.command_line import arguments_replaced
     from recbole_llmdistill.config.recbole_config import build_config
     from recbole_llmdistill.data.dataset_check import check_dataset
     from recbole_llmdistill.data.training_check import check_checkpoint_folder, check_profiles
@@ -77,7 +77,7 @@ def tune(options: TuneOptions | None = None, **keywords: Any) -> TuneResult:
     from recbole_llmdistill.tuning.space_file import read_space
 
     settings = _settings(options)
-    with without_command_line():
+    with arguments_replaced():
         config = build_config(options.model, options.dataset, options.config_files or None, settings)
         if options.out is None:
             options = options.model_copy(update={"out": Path("tune", f"{config['model']}-{config['dataset']}")})

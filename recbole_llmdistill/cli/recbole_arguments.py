@@ -9,7 +9,7 @@ import sys
 
 import recbole_llmdistill
 from recbole_llmdistill.cli.misspelt_options import refuse_misspelt_options
-from recbole_llmdistill.config.recbole_config import build_config
+from recbole_llmdistill.config.recbole_config import build_config, check_recbole
 from recbole_llmdistill.errors import InputError
 
 __all__ = ["build_config", "check_settings", "leave_to_recbole"]
@@ -23,8 +23,7 @@ def check_settings(settings: list[str], parser: argparse.ArgumentParser) -> None
             cannot be imported.
     """
     recbole_llmdistill.register()
-    if recbole_llmdistill.import_error is not None:
-        raise InputError(f"{recbole_llmdistill.import_error}; `llmdistill doctor` checks the installation")
+    check_recbole()
     refuse_misspelt_options(parser, settings)
     values: dict[str, str] = {}
     for setting in settings:

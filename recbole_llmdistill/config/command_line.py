@@ -1,15 +1,15 @@
-"""The command line of a process that RecBole's ``Config`` must not read."""
+"""The command line that RecBole's ``Config``, which reads that of any process, gets to see."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
 @contextmanager
-def without_command_line() -> Iterator[None]:
-    """Hide the arguments in ``sys.argv``, which RecBole's ``Config`` takes for settings, in a notebook too."""
+def arguments_replaced(settings: Sequence[str] = ()) -> Iterator[None]:
+    """Put these settings, written ``--key=value``, in the place of the arguments in ``sys.argv`` for a while."""
     arguments = sys.argv[1:]
-    sys.argv[1:] = []
+    sys.argv[1:] = settings
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import recbole_llmdistill
 from recbole_llmdistill.config.settings_file import check_settings_file
 from recbole_llmdistill.errors import InputError
 
@@ -15,6 +16,16 @@ _REFUSALS = (
 )
 
 
+def check_recbole() -> None:
+    """Refuse to go on where the models could not be registered.
+
+    Raises:
+        InputError: RecBole is missing, or stands beside versions that it does not run with.
+    """
+    if recbole_llmdistill.import_error is not None:
+        raise InputError(f"{recbole_llmdistill.import_error}; `llmdistill doctor` checks the installation")
+
+
 def build_config(
     model: str | None,
     dataset: str | None,
@@ -24,8 +35,11 @@ def build_config(
     """RecBole's config of these settings and ``sys.argv``, each counting for more than the one before.
 
     Raises:
-        InputError: a file cannot be read, a key is misspelt, or RecBole or this package refuses a value.
+        InputError: RecBole cannot be imported, a file cannot be read, a key is misspelt, or RecBole or this package
+            refuses a value.
     """
+    check_recbole()
+
     from recbole.config import Config
 
     from recbole_llmdistill.config.evaluation_settings import check_validation_metric
