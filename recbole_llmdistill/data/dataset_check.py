@@ -171,7 +171,7 @@ def _files(config) -> Iterator[_File]:
 
 
 def _file(config, path: Path, suffix: str) -> _File:
-    text = AtomicText(path, config["encoding"], config["field_separator"], config["seq_separator"])
+    text = AtomicText(path, config["encoding"], config["field_separator"], sequence_separator=config["seq_separator"])
     header = text.header()
     wanted = None if config["load_col"] is None else config["load_col"].get(suffix, [])
     unwanted = (config["unload_col"] or {}).get(suffix) or []

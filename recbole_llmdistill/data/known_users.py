@@ -46,10 +46,8 @@ def check_known_users(config, users: Collection[str], source: Path, messages: Me
 
 def _users(path: Path, config) -> set[str]:
     file = replace(AtomicFile.of(config, "inter"), path=path)
+    fields = list(file.header())
     try:
-        with open(path, encoding=file.encoding) as lines:
-            header = lines.readline().lstrip("\ufeff").rstrip("\r\n")
-        fields = [field.split(":")[0] for field in header.split(file.separator)]
         if config["USER_ID_FIELD"] not in fields:
             raise ValueError(f"its columns are {', '.join(fields)[:300]}")
         column = file.table([fields.index(config["USER_ID_FIELD"])])

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from recbole_llmdistill.formats.atomic_files import AtomicFile
+
 if TYPE_CHECKING:
     import polars as pl  # which takes a fifth of a second, and is imported when a file is read
 
@@ -27,19 +29,20 @@ def read_header(path: Path, encoding: str | None, separator: str) -> dict[str, s
 
     That is: another encoding than UTF-8, a separator of several characters (a regular expression there), quoted
     cells, blank lines, or lines that end in a carriage return.
+
+    Raises:
+        InputError: the first line is no header.
     """
-    encoding = (encoding or "utf-8").lower().replace("_", "-")
-    if len(separator.encode()) != 1 or encoding not in ("utf-8", "utf8", "utf-8-sig"):
+    file = AtomicFile(path, encoding, separator)
+    if len(separator.encode()) != 1 or file.codec != "utf-8-sig":
         return None
-    with open(path, "rb") as file:
-        line = file.readline()
-        columns = [column.split(":") for column in line.decode("utf-8-sig", "replace").rstrip("\n").split(separator)]
-        if not line.endswith(b"\n") or any(len(parts) != 2 for parts in columns):
+    with open(path, "rb") as lines:
+        if not lines.readline().endswith(b"\n"):
             return None
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with mmap.mmap(lines.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if any(content.find(mark) >= 0 for mark in (b'"', b"\r", b"\n\n", b"\0")):
                 return None
-    return dict(columns) if len(dict(columns)) == len(columns) else None
+    return file.header()
 
 
 def read_columns(path: Path, separator: str, header: dict[str, str], fields: list[str]) -> pd.DataFrame | None:
