@@ -22,11 +22,11 @@ from types import SimpleNamespace
 
 LOSSES = {
     "softmax": {},
-    "sampled_softmax, 1024": {"distill_rec_loss": "sampled_softmax", "distill_negatives": 1024},
-    "sampled_softmax, 8192": {"distill_rec_loss": "sampled_softmax", "distill_negatives": 8192},
-    "gbce, 256": {"distill_rec_loss": "gbce", "distill_negatives": 256},
-    "gbce, 1024": {"distill_rec_loss": "gbce", "distill_negatives": 1024},
-    "gbce, 256 a position": {"distill_rec_loss": "gbce", "distill_negatives": 256},
+    "sampled_softmax, 1024": {"sequence_loss": "sampled_softmax", "sequence_negatives": 1024},
+    "sampled_softmax, 8192": {"sequence_loss": "sampled_softmax", "sequence_negatives": 8192},
+    "gbce, 256": {"sequence_loss": "gbce", "sequence_negatives": 256},
+    "gbce, 1024": {"sequence_loss": "gbce", "sequence_negatives": 1024},
+    "gbce, 256 a position": {"sequence_loss": "gbce", "sequence_negatives": 256},
 }
 BATCH, LENGTH = 128, 50
 

@@ -21,7 +21,7 @@ from pathlib import Path
 ARMS = {
     "plain": {"distill_alpha": 0.0},
     "distilled": {},
-    "shuffled": {"profile_control": "shuffled"},
+    "shuffled": {"vectors_control": "shuffled"},
 }
 METRICS = ("ndcg@10", "recall@10", "nll")
 

@@ -235,7 +235,7 @@ def main() -> None:
                 if name != "plain" and not measurements.folder(known[name]).exists():
                     measurements.vectors(known[name])
                 arm = "plain" if name == "plain" else "distilled"
-                path = {} if name == "plain" else {"profile_path": str(measurements.folder(known[name]).resolve())}
+                path = {} if name == "plain" else {"vectors_path": str(measurements.folder(known[name]).resolve())}
                 keep({"trained": name, "seed": seed, "epochs": train("SASRecDistill", arm, seed, path)["epochs"]})
                 print(f"trained {name}, seed {seed}", file=sys.stderr)
     print(table(wanted, done))

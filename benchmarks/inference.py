@@ -47,8 +47,8 @@ def prepare(model: str, data: Path | None):
         "loss_type": "CE",
         "show_progress": False,
         # What the data set class asks for and SASRec's own settings lack.
-        "train_sequences": "prefix",
-        "distill_data_cache": False,
+        "sequence_training": "prefix",
+        "sequence_data_cache": False,
     }
     name = "ml-100k" if data is None else data.name
     if data is not None:

@@ -66,7 +66,7 @@ def measure(kind: str, folder: str, name: str) -> None:
         "train_neg_sample_args": None,
     }
     if kind != "RecBole":
-        settings["distill_data_cache"] = str(Path(folder, "kept")) if kind == "ours, cached" else False
+        settings["sequence_data_cache"] = str(Path(folder, "kept")) if kind == "ours, cached" else False
     config = Config(model, name, config_dict=settings)
     seconds, start, processor = {}, time.perf_counter(), time.process_time()
 

@@ -46,13 +46,13 @@ OURS = {"distill_epochs": 10**6}
 SETTINGS = {
     "rectools-wide": {"wide": True},
     "ours": OURS,
-    "ours-float32": {**OURS, "distill_precision": "float32"},
-    "ours-no-overlap": {**OURS, "distill_window_overlap": 0.0},
+    "ours-float32": {**OURS, "sequence_precision": "float32"},
+    "ours-no-overlap": {**OURS, "sequence_window_overlap": 0.0},
 }
 REMARKS = {
     "rectools-wide": ", inner size 256",
-    "ours-float32": ", distill_precision=float32",
-    "ours-no-overlap": ", distill_window_overlap=0",
+    "ours-float32": ", sequence_precision=float32",
+    "ours-no-overlap": ", sequence_window_overlap=0",
 }
 # BERT4Rec's layers in RecTools are wide anyway, and its windows here do not overlap anyway.
 SASREC_ALONE = ("rectools-wide", "ours-no-overlap")
@@ -133,7 +133,7 @@ def main() -> None:
     sys.argv = sys.argv[:1]  # RecBole reads the command line of any process
     libraries = [name for name in PROGRAMS if name in {*arguments.libraries, "ours"}]
     data = {"dataset": arguments.dataset, **({"data_path": arguments.data_path} if arguments.data_path else {})}
-    profiles = {"profile_path": arguments.profile_path} if arguments.profile_path else {}
+    profiles = {"vectors_path": arguments.vectors_path} if arguments.vectors_path else {}
     given = {"train_recbole.py": data, "train_llmdistill.py": {**data, **profiles}}
     pythons = {name: getattr(arguments, f"{name.partition('-')[0]}_python", sys.executable) for name in libraries}
 

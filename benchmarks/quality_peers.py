@@ -32,7 +32,7 @@ PROGRAMS = {
 }
 OURS = {
     "whole": {"distill_alpha": 0},
-    "prefix": {"distill_alpha": 0, "train_sequences": "prefix", "train_batch_size": 2048},
+    "prefix": {"distill_alpha": 0, "sequence_training": "prefix", "train_batch_size": 2048},
 }
 KEY = ("dataset", "model", "arm", "seed", "epochs", "evaluate_every", "patience", "settings")
 

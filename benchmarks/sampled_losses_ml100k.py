@@ -17,16 +17,16 @@ from distillation_ml100k import readings, train
 
 LOSSES = {
     "softmax": {},
-    "sampled_softmax, 64": {"distill_rec_loss": "sampled_softmax", "distill_negatives": 64},
-    "sampled_softmax, 1024": {"distill_rec_loss": "sampled_softmax", "distill_negatives": 1024},
-    "gbce, 64": {"distill_rec_loss": "gbce", "distill_negatives": 64},
-    "gbce, 256": {"distill_rec_loss": "gbce", "distill_negatives": 256},
+    "sampled_softmax, 64": {"sequence_loss": "sampled_softmax", "sequence_negatives": 64},
+    "sampled_softmax, 1024": {"sequence_loss": "sampled_softmax", "sequence_negatives": 1024},
+    "gbce, 64": {"sequence_loss": "gbce", "sequence_negatives": 64},
+    "gbce, 256": {"sequence_loss": "gbce", "sequence_negatives": 256},
     "gbce, 256, t = 0 (BCE)": {
-        "distill_rec_loss": "gbce",
-        "distill_negatives": 256,
-        "distill_gbce_calibration": 0.0,
+        "sequence_loss": "gbce",
+        "sequence_negatives": 256,
+        "sequence_gbce_calibration": 0.0,
     },
-    "softmax, smoothed by .1": {"distill_popularity_smoothing": 0.1},
+    "softmax, smoothed by .1": {"sequence_popularity_smoothing": 0.1},
 }
 
 

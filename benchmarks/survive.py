@@ -43,7 +43,7 @@ RUN_RECBOLE = [sys.executable, "-m", "recbole_llmdistill.cli.run_recbole"]
 LLMDISTILL = [sys.executable, "-m", "recbole_llmdistill.cli.llmdistill"]
 TINY = [
     *("--dataset=tiny", "--load_col={'inter':['user_id','item_id','timestamp']}", "--hidden_size=16"),
-    *("--show_progress=False", "--distill_precision=float32"),
+    *("--show_progress=False", "--sequence_precision=float32"),
 ]
 
 

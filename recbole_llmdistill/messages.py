@@ -1,6 +1,10 @@
 """What a call has to say beside its result."""
 
+import functools
+import logging
 import sys
+
+_logger = logging.getLogger("recbole_llmdistill")
 
 
 class Messages:
@@ -36,3 +40,10 @@ class PrintedMessages(Messages):
         """Print it with the word ``warning``."""
         super().warn(text)
         print(f"warning: {text}", file=sys.stderr)
+
+
+@functools.cache
+def warn_once(text: str) -> None:
+    """Warn on standard error, or in RecBole's log where there is one, whatever level the root logger has."""
+    _logger.setLevel(logging.WARNING)
+    _logger.warning(f"warning: {text}")

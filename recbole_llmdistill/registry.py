@@ -13,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import recbole
 import recbole.data.dataset
 import recbole.model.sequential_recommender
 import recbole.trainer
+import yaml
 from recbole.config import Config
 from recbole.data.dataset import SequentialDataset
 from recbole.trainer import Trainer
@@ -24,8 +26,10 @@ from recbole.utils.argument_list import dataset_arguments
 from recbole_llmdistill import quick_start
 from recbole_llmdistill.compat.extend import extend
 from recbole_llmdistill.config.known_settings import check_known, refuse_misspelt
+from recbole_llmdistill.config.model_names import base_model
+from recbole_llmdistill.config.old_names import renamed
 from recbole_llmdistill.config.recbole_settings import check_settings
-from recbole_llmdistill.config.settings import KEYS, ORDERS, DistillationSettings, check_keys
+from recbole_llmdistill.config.settings import ORDERS, DistillationSettings, check_keys, fields, keys_affecting
 from recbole_llmdistill.config.settings_file import check_settings_file
 from recbole_llmdistill.data.dataset import CausalSequenceDataset, MaskedSequenceDataset
 from recbole_llmdistill.errors import InputError
@@ -45,9 +49,9 @@ def register() -> None:
     register_model(BERT4RecDistill, MaskedSequenceDataset)
     for name in quick_start.__all__:  # see quick_start's docstring
         getattr(quick_start, name).__module__ = quick_start.__name__
-    for key in ("train_sequences", "sequence_order", "distill_window_overlap", "distill_window_shift"):
-        if key not in dataset_arguments:  # RecBole's cache of data sets compares these keys (data/utils.py 70)
-            dataset_arguments.append(key)
+    # RecBole's cache of data sets compares these keys (data/utils.py 70).
+    dataset_arguments.extend(sorted(keys_affecting("rows").difference(dataset_arguments)))
+    extend(Config, "_merge_external_config_dict", _merge_external_config_dict)
     extend(Config, "_load_internal_config_dict", _load_internal_config_dict)
     extend(Config, "_get_final_config_dict", _get_final_config_dict)
 
@@ -71,24 +75,42 @@ def register_model(
     MODELS[name] = model
 
 
+def _merge_external_config_dict(self: Config, original: Callable) -> None:
+    """What the user gave, under today's names."""
+    for name in ("file_config_dict", "variable_config_dict", "cmd_config_dict"):
+        setattr(self, name, renamed(getattr(self, name)))
+    original(self)
+
+
 def _load_internal_config_dict(self: Config, original: Callable, model: str, model_class: type, dataset: str) -> None:
     """After RecBole's own defaults, ours: of the model, the data set, a preset; all below any user's setting."""
     original(self, model, model_class, dataset)
-    if (defaults := properties("model", f"{model}.yaml")).is_file():
-        self._update_internal_config_dict(defaults)
-        self.parameters["Distillation"] = list(KEYS)
+    if model in MODELS:
+        _add_defaults(self, Path(recbole.__file__).parent / "properties" / "model" / f"{base_model(model)}.yaml")
+        # The file has them all, but for those of a loss that was just added.
+        self.internal_config_dict.update({key: field.default for key, field in fields().items()})
+        _add_defaults(self, properties("model", f"{model}.yaml"))
+        self.parameters["Distillation"] = list(fields())
     for defaults in (properties("dataset", f"{dataset}.yaml"), _settings_beside_data(self, dataset)):
         if defaults.is_file():
             known = list(self.internal_config_dict)
             check_settings_file(defaults)
-            keys = self._update_internal_config_dict(defaults) or []
+            keys = _add_defaults(self, defaults)
             for key in keys:
-                if key not in known and key not in KEYS:
+                if key not in known and key not in fields():
                     refuse_misspelt(key, known, f"{defaults}: ")
             self.parameters["Dataset"] += [key for key in keys if key not in self.parameters["Dataset"]]
     preset = self.external_config_dict.get("distill_preset")
     if model in MODELS and preset and (defaults := properties("preset", f"{preset}.yaml")).is_file():
-        self._update_internal_config_dict(defaults)
+        _add_defaults(self, defaults)
+
+
+def _add_defaults(config: Config, file: Path) -> list[str]:
+    """Let the settings in a yaml file count for more than the defaults so far; their names."""
+    settings = yaml.load(file.read_text(encoding="utf-8"), Loader=config.yaml_loader) or {}
+    settings = renamed(settings, f"{file}: ")
+    config.internal_config_dict.update(settings)
+    return list(settings)
 
 
 def _settings_beside_data(config: Config, dataset: str) -> Path:

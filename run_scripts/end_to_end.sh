@@ -15,4 +15,4 @@ shift 3
 llmdistill generate --dataset="$dataset" --llm $llm --out "$folder/profiles"
 llmdistill encode --dataset="$dataset" --profiles "$folder/profiles" --out "$folder/vectors"
 llmdistill inspect --dataset="$dataset" --profiles "$folder/profiles" --vectors "$folder/vectors" --out "$folder/inspect.html"
-run_recbole --model=SASRecDistill --dataset="$dataset" --profile_path="$folder/vectors" "$@"
+run_recbole --model=SASRecDistill --dataset="$dataset" --vectors_path="$folder/vectors" "$@"

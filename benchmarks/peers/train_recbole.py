@@ -18,7 +18,9 @@ from measuring import Run, StopTraining, arguments
 def main() -> None:
     given = arguments(__doc__)
     if given.evaluate_every:
-        raise SystemExit("train_recbole.py measures time; quality on prefix rows: train_llmdistill.py, train_sequences")
+        raise SystemExit(
+            "train_recbole.py measures time; quality on prefix rows: train_llmdistill.py, sequence_training"
+        )
     sys.argv = sys.argv[:1]  # RecBole reads the command line of any process
     stock = int(np.__version__.split(".")[0]) < 2
     if not stock:

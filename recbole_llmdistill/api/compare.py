@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from recbole_llmdistill.comparison.observer import Observer
-from recbole_llmdistill.config.options import Options, given_as
+from recbole_llmdistill.config.options import ConfigFiles, Names, Options, Pairs, given_as
 
 if TYPE_CHECKING:
     from recbole_llmdistill.comparison.plan.arm_config import ArmConfig
@@ -16,29 +16,56 @@ if TYPE_CHECKING:
     from recbole_llmdistill.comparison.report.result import CompareResult
     from recbole_llmdistill.comparison.results import ResultsFolder
 
+ALL_CONTROLS = "shuffled,random,smoothed"
+_VARIANTS = {"group": "variants of the distilled models"}
+
 
 class CompareOptions(Options):
     """Options of :func:`compare`."""
 
-    dataset: str = Field(description="name of the data set, e.g. ml-100k")
-    models: tuple[str, ...] = Field(min_length=1, description="names of RecBole's models and ours")
+    dataset: str = Field(
+        description="name of the data set, e.g. ml-100k", json_schema_extra={"flags": ["-d", "--dataset"]}
+    )
+    models: Names = Field(
+        min_length=1,
+        description="names of RecBole's models and ours, separated by commas",
+        json_schema_extra={"flags": ["-m", "--models"], "nargs": None},
+    )
     out: Path = Field(description="folder of results; the same folder goes on")
-    seeds: int = Field(5, ge=1, description="seeds 0 to N-1")
-    jobs: int = Field(1, ge=1, description="runs side by side")
+    seeds: int = Field(5, ge=1, description="seeds 0 to N-1", json_schema_extra={"metavar": "N"})
+    jobs: int = Field(1, ge=1, description="runs side by side", json_schema_extra={"metavar": "N"})
     baseline: str | None = Field(
-        None, description="arm or model that all are compared with; None: the plain twin of each"
+        None,
+        description="arm or model that all are compared with; default: the plain twin of each",
+        json_schema_extra={"metavar": "NAME"},
     )
     report_only: bool = Field(False, description="tables of the runs that are there; run nothing")
-    config_files: tuple[str, ...] = Field((), description="RecBole yaml files for all models")
-    settings_of: dict[str, str] = Field({}, description="model -> a yaml file of its own")
-    settings: dict[str, Any] = Field({}, description="settings of RecBole and ours that hold for all models")
-    controls: tuple[str, ...] = Field(
-        (), description="what tells knowledge from regularisation: shuffled, random, smoothed"
+    config_files: ConfigFiles = Field(
+        [],
+        description="RecBole yaml files for all models, separated by spaces",
+        json_schema_extra={"flags": ["--config-files", "--config_files"], "nargs": None},
     )
-    ablate: tuple[str, ...] = Field(
-        (), description="pooling, layer, loss, alpha, beta, epochs, bridge, overlap or some of them"
+    settings_of: Pairs = Field(
+        {}, description="a yaml file for one model; repeatable", json_schema_extra={"metavar": "MODEL=FILE"}
     )
-    vectors: dict[str, str] = Field({}, description="name -> file or folder of other profile vectors")
+    settings: dict[str, Any] = Field(
+        {}, description="settings of RecBole and ours that hold for all models", json_schema_extra={"cli": False}
+    )
+    controls: Names = Field(
+        (),
+        description=f"what tells knowledge from regularisation: {ALL_CONTROLS} (without names: all of them)",
+        json_schema_extra={**_VARIANTS, "metavar": "NAMES", "const": ALL_CONTROLS},
+    )
+    ablate: Names = Field(
+        (),
+        description="pooling, layer, loss, alpha, beta, epochs, bridge, overlap or some of them",
+        json_schema_extra={**_VARIANTS, "metavar": "NAMES", "nargs": None},
+    )
+    vectors: Pairs = Field(
+        {},
+        description="file or folder of other user vectors; repeatable",
+        json_schema_extra={**_VARIANTS, "metavar": "NAME=PATH"},
+    )
 
 
 def compare(options: CompareOptions | None = None, observer: Observer | None = None, **keywords: Any) -> CompareResult:
@@ -76,7 +103,9 @@ def _planned(options: CompareOptions) -> tuple[Plan, list[ArmConfig], ResultsFol
     from recbole_llmdistill.config.command_line import arguments_replaced
     from recbole_llmdistill.data.dataset_check import check_dataset
 
-    common = CommonSettings(options.dataset, options.config_files, options.settings, options.settings_of)
+    common = CommonSettings(
+        options.dataset, tuple(map(str, options.config_files)), options.settings, options.settings_of
+    )
     with arguments_replaced():
         reference = reference_config(common)
         check_dataset(reference)

@@ -79,7 +79,7 @@ def inspect(
         InputError: an option, or a file that it names, cannot be used; or too few users have a vector.
     """
     options, messages = given_as(InspectOptions, options, keywords), messages or Messages()
-    vectors = {} if options.vectors is None else {"profile_path": str(options.vectors)}
+    vectors = {} if options.vectors is None else {"vectors_path": str(options.vectors)}
     config = config_of(
         "SASRecDistill", options.dataset, options.config_files, {**vectors, **options.settings}, command_line
     )

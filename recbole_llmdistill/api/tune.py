@@ -7,24 +7,46 @@ from typing import Any
 
 from pydantic import Field
 
-from recbole_llmdistill.config.options import given_as
+from recbole_llmdistill.config.options import ConfigFiles, given_as
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.tuning.options import SearchOptions
+from recbole_llmdistill.tuning.options import SEARCH, SearchOptions
 
 
 class TuneOptions(SearchOptions):
     """Options of :func:`tune`."""
 
-    out: Path | None = Field(None, description="folder for the results; None: tune/<model>-<dataset>")
-    model: str | None = Field(None, description="name of the model, unless a config file names it")
-    dataset: str | None = Field(None, description="name of the data set, likewise")
-    config_files: tuple[str, ...] = Field((), description="RecBole yaml files, later ones count for more")
-    settings: dict[str, Any] = Field({}, description="settings of RecBole and ours that are not searched")
-    space: Path | None = Field(None, description="file of the search space; None: the one that comes with the model")
-    early_stop_metric: str | None = Field(
-        None, description="validation metric that stops, prunes and selects; None: valid_metric"
+    model: str | None = Field(
+        None,
+        description="name of the model, unless a config file names it",
+        json_schema_extra={"flags": ["-m", "--model"]},
     )
-    seed: int | None = Field(None, description="of the draws, the split and the weights; None: the config's seed")
+    dataset: str | None = Field(
+        None, description="name of the data set, likewise", json_schema_extra={"flags": ["-d", "--dataset"]}
+    )
+    config_files: ConfigFiles = Field(
+        [],
+        description="RecBole yaml files, separated by spaces; later ones count for more",
+        json_schema_extra={"flags": ["--config-files", "--config_files"], "nargs": None},
+    )
+    settings: dict[str, Any] = Field(
+        {}, description="settings of RecBole and ours that are not searched", json_schema_extra={"cli": False}
+    )
+    space: Path | None = Field(
+        None,
+        description="file of the search space; default: the one that comes with the model",
+        json_schema_extra={"flags": ["--params_file", "--space"]},
+    )
+    out: Path | None = Field(None, description="folder for the results; default: tune/<model>-<dataset>")
+    early_stop_metric: str | None = Field(
+        None,
+        description="validation metric that stops, prunes and selects; default: valid_metric",
+        json_schema_extra=SEARCH,
+    )
+    seed: int | None = Field(
+        None,
+        description="of the draws, the split and the weights; default: the config's seed",
+        json_schema_extra=SEARCH,
+    )
 
 
 @dataclass(frozen=True)
@@ -78,7 +100,7 @@ def tune(options: TuneOptions | None = None, **keywords: Any) -> TuneResult:
 
     settings = _settings(options)
     with arguments_replaced():
-        config = build_config(options.model, options.dataset, options.config_files or None, settings)
+        config = build_config(options.model, options.dataset, [*map(str, options.config_files)] or None, settings)
         if options.out is None:
             options = options.model_copy(update={"out": Path("tune", f"{config['model']}-{config['dataset']}")})
         check_dataset(config)

@@ -5,19 +5,15 @@ import logging
 import sys
 import time
 from contextlib import closing
-from pathlib import Path
 
 from tqdm import tqdm
 
 from recbole_llmdistill.api.compare import CompareOptions, compare
-from recbole_llmdistill.cli.options import from_arguments
+from recbole_llmdistill.cli.options import add_options, from_arguments
 from recbole_llmdistill.cli.recbole_arguments import leave_to_recbole
 from recbole_llmdistill.comparison.observer import Observer
-from recbole_llmdistill.errors import InputError
 
 _FAILED = 1
-_ALL_CONTROLS = "shuffled,random,smoothed"
-_DEFAULTS = CompareOptions.model_fields
 
 
 def add_parser(commands) -> None:
@@ -29,44 +25,8 @@ def add_parser(commands) -> None:
         epilog="Settings of RecBole are given as for training, --key=value, and hold for all models.",
         allow_abbrev=False,
     )
-    parser.add_argument("--dataset", "-d", required=True, help="name of the data set, e.g. ml-100k")
-    parser.add_argument("--models", "-m", required=True, help="names of RecBole's models and ours, separated by commas")
-    parser.add_argument(
-        "--seeds",
-        type=int,
-        default=_DEFAULTS["seeds"].default,
-        metavar="N",
-        help="seeds 0 to N-1 (default %(default)s)",
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder of results; the same folder goes on")
-    parser.add_argument(
-        "--jobs",
-        type=int,
-        default=_DEFAULTS["jobs"].default,
-        metavar="N",
-        help="runs side by side (%(default)s)",
-    )
-    parser.add_argument(
-        "--baseline", metavar="NAME", help="what all are compared with; default: the plain twin of each"
-    )
-    parser.add_argument("--report-only", action="store_true", help="tables of the runs that are there; run nothing")
-    parser.add_argument("--config_files", help="RecBole yaml files for all models, separated by spaces")
-    parser.add_argument(
-        "--settings-of", action="append", default=[], metavar="MODEL=FILE", help="a yaml file for one model; repeatable"
-    )
-    vary = parser.add_argument_group("variants of the distilled models")
-    vary.add_argument(
-        "--controls",
-        nargs="?",
-        const=_ALL_CONTROLS,
-        metavar="NAMES",
-        help=f"what tells knowledge from regularisation: {_ALL_CONTROLS} (default all of them)",
-    )
-    vary.add_argument("--ablate", metavar="NAMES", help="pooling,layer,loss,alpha,beta,epochs,bridge or some of them")
-    vary.add_argument(
-        "--vectors", action="append", default=[], metavar="NAME=PATH", help="other profile vectors; repeatable"
-    )
-    vary.add_argument("--profiles", action="append", default=[], help=argparse.SUPPRESS)  # as it was called before
+    add_options(parser, CompareOptions)
+    parser.add_argument("--profiles", action="append", default=[], help=argparse.SUPPRESS)  # as it was called before
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -77,12 +37,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
 
     if arguments.profiles:
         print("hint: --profiles NAME=PATH is now called --vectors NAME=PATH", file=sys.stderr)
-    arguments.models = _names(arguments.models)
-    arguments.controls = _names(arguments.controls)
-    arguments.ablate = _names(arguments.ablate)
-    arguments.config_files = (arguments.config_files or "").split()
-    arguments.settings_of = _pairs("--settings-of", arguments.settings_of)
-    arguments.vectors = _pairs("--profiles", arguments.profiles) | _pairs("--vectors", arguments.vectors)
+        arguments.vectors = [*arguments.profiles, *getattr(arguments, "vectors", [])]
     arguments.settings = dict(setting.removeprefix("--").split("=", 1) for setting in settings)
     options = from_arguments(CompareOptions, arguments)
     with closing(_Progress(options.jobs)) as progress:
@@ -153,17 +108,3 @@ class _Progress(Observer):
         """Leave the last state of the bar on the screen."""
         if self._bar is not None:
             self._bar.close()
-
-
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
-
-
-def _pairs(option: str, texts: list[str]) -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise InputError(f"{option} {text}: written {option} NAME=PATH")
-        pairs[name] = value
-    return pairs

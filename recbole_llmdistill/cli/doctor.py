@@ -194,7 +194,7 @@ def check_profiles(dataset: str) -> Finding:
 
     from recbole_llmdistill.config.settings import DistillationSettings
     from recbole_llmdistill.data.dataset_check import check_dataset
-    from recbole_llmdistill.data.user_vectors import load_user_profiles
+    from recbole_llmdistill.data.user_vectors import load_user_vectors
     from recbole_llmdistill.data.vector_lookup import find_profile_file
 
     logging.getLogger().setLevel(logging.ERROR)
@@ -202,7 +202,7 @@ def check_profiles(dataset: str) -> Finding:
         config = build_config("SASRecDistill", dataset)
         check_dataset(config)
         training_part, _, _ = create_dataset(config).build()
-        profiles = load_user_profiles(training_part, DistillationSettings.from_config(config))
+        profiles = load_user_vectors(training_part, DistillationSettings.from_config(config))
     except InputError as error:
         return Finding("WRONG", str(error))
     users = training_part.inter_feat[training_part.uid_field].unique()

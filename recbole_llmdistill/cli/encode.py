@@ -54,4 +54,4 @@ def report_files(
             "profiles saw no held-out item",
             file=sys.stderr,
         )
-    print(f"train with it: run_recbole --model=SASRecDistill --dataset={dataset} --profile_path={files[0].parent}")
+    print(f"train with it: run_recbole --model=SASRecDistill --dataset={dataset} --vectors_path={files[0].parent}")

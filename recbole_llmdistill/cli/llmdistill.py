@@ -21,6 +21,8 @@ COMMANDS = {
     "compare": "compare models on one split, with seeds, significance and controls",
 }
 """What each command is for; its module is imported when it is called."""
+LISTS = ("encoders", "llms", "reducers", "converters", "losses", "prompts", "presets")
+"""What can be listed, by ``llmdistill encoders ls`` and so on."""
 
 
 def build_parser(called: str | None) -> argparse.ArgumentParser:
@@ -34,6 +36,11 @@ def build_parser(called: str | None) -> argparse.ArgumentParser:
             importlib.import_module(f"recbole_llmdistill.cli.{module}").add_parser(commands)
         else:
             commands.add_parser(name, help=purpose)
+    for name in LISTS:
+        if name == called:
+            importlib.import_module("recbole_llmdistill.cli.listing").add_parser(commands, name)
+        else:
+            commands.add_parser(name, help=f"`llmdistill {name} ls` lists them")
     return parser
 
 

@@ -15,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser, options: type[BaseModel], kind:
     """Add a flag a field, and the flags of all parts of a kind.
 
     A flag that is not given leaves no trace in the arguments, so that every default stands in its class alone. Values
-    are checked by the class, but for what has a list of choices.
+    are checked by the class.
     """
     groups: dict[str, Any] = {}
 
@@ -61,8 +61,10 @@ def _add(target: Any, name: str, field: FieldInfo, text: str) -> None:
             given |= {"action": "store_const", "const": False}
     else:
         given["metavar"] = said.get("metavar")
-        if get_origin(kind) is Literal:
-            given["choices"] = get_args(kind)
+        if get_origin(kind) is Literal:  # which the class checks, in a line
+            given["metavar"] = f"{{{','.join(map(str, get_args(kind)))}}}"
+        if get_origin(kind) is dict:
+            given["action"] = "append"
         if get_origin(kind) in (list, tuple) and (number := said.get("nargs", "+")) is not None:
             given["nargs"] = number
         if "const" in said:

@@ -12,6 +12,7 @@ import torch
 from recbole.config import Config
 
 from recbole_llmdistill.config.identity import UNPICKLE
+from recbole_llmdistill.config.old_names import renamed
 from recbole_llmdistill.errors import InputError
 
 # Files that would be unpickled, written, sent, or loaded over the checkpoint's own weights.
@@ -37,11 +38,11 @@ def make_harmless(config: Config, file: Path) -> None:
     Raises:
         InputError: a name in it is a path, or text that RecBole would run.
     """
-    settings = config.final_config_dict
+    settings = config.final_config_dict = renamed(config.final_config_dict, f"{file}: ", hint=False)
     settings.update({key: value for key, value in DROPPED.items() if key in settings})
     settings["checkpoint_dir"] = str(file.parent)
-    if isinstance(settings.get("distill_data_cache"), str):
-        settings["distill_data_cache"] = True  # in checkpoint_dir
+    if isinstance(settings.get("sequence_data_cache"), str):
+        settings["sequence_data_cache"] = True  # in checkpoint_dir
     if config.model == "ConvNCF":  # its embeddings are in the checkpoint, as NeuMF's are
         settings["train_method"] = "no_pretrain"
     for key in ("model", "dataset", "benchmark_filename", "additional_feat_suffix"):

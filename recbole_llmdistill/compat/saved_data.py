@@ -37,7 +37,7 @@ class _Files:
             )
         getLogger().warning(
             f"{file} is not read: it is a pickle, and reading it runs whatever code it names. Set {UNPICKLE}=True if "
-            "you trust the file; distill_data_cache keeps large data sets without one"
+            "you trust the file; sequence_data_cache keeps large data sets without one"
         )
         return False
 

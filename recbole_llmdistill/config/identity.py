@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from recbole_llmdistill.config.settings import keys_affecting
+
 UNPICKLE = "unpickle_saved_data"
 """The setting that lets RecBole's pickled data sets and loaders be read."""
 
@@ -12,21 +14,18 @@ MACHINE = frozenset(
         *("state", "show_progress", "verbose", "log_wandb", "wandb_project"),
     }
 )
-"""Settings of the machine, and of what is shown."""
+"""RecBole's settings of the machine, and of what is shown."""
 
 PLACES = frozenset(
     {
-        *("data_path", "checkpoint_dir", "saved_model_file", "distill_resume", "distill_data_cache"),
+        *("data_path", "checkpoint_dir", "saved_model_file"),
         *("save_dataset", "dataset_save_path", "save_dataloaders", "dataloaders_save_path", UNPICKLE),
     }
 )
-"""Settings of where files lie and which are kept; what they hold is checked by other means."""
+"""RecBole's settings of where files lie and which are kept; what they hold is checked by other means."""
 
-PROFILES = frozenset({"profile_item_fields", "profile_interaction_fields", "profile_text_length"})
-"""Settings of what an LLM reads, which training does not."""
-
-NOTHING = MACHINE | PLACES | PROFILES
-"""Settings that change nothing that a training or a test computes."""
+NOTHING = MACHINE | PLACES | keys_affecting("nothing") | keys_affecting("texts")
+"""Settings that change nothing that a training or a test computes; ours say so where they are declared."""
 
 
 def identity(settings: Mapping[str, Any], but: Collection[str] = ()) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import difflib
 import functools
 import inspect
-import logging
 import re
 import sys
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from recbole.utils import argument_list
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
+from recbole_llmdistill.messages import warn_once
 
 # Read by RecBole, or by `run_recbole`, without a default in any of its files.
 _WITHOUT_DEFAULT = {
@@ -22,8 +22,6 @@ _WITHOUT_DEFAULT = {
     *("encoding", "neg_sampling", "training_neg_sample_num", "device", "single_spec", "MODEL_TYPE"),
 }
 _MISSPELT = 0.8  # likeness from which on a key is taken for another one
-
-_logger = logging.getLogger("recbole_llmdistill")
 
 
 def check_known(config: Config, keys: Iterable[str]) -> None:
@@ -64,13 +62,6 @@ def refuse_misspelt(key: str, known: Iterable[str], where: str = "") -> None:
     """
     if nearest := difflib.get_close_matches(key, known, n=1, cutoff=_MISSPELT):
         raise InputError(f"{where}unknown setting {key!r}: did you mean {nearest[0]!r}?")
-
-
-@functools.cache
-def warn_once(text: str) -> None:
-    """Warn on standard error, or in RecBole's log where there is one, whatever level the root logger has."""
-    _logger.setLevel(logging.WARNING)
-    _logger.warning(f"warning: {text}")
 
 
 def _hint(key: str, known: Iterable[str]) -> str:

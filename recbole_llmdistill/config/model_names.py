@@ -33,6 +33,11 @@ def model_names(*kinds: str) -> list[str]:
     return sorted(names)
 
 
+def base_model(name: str) -> str:
+    """Name of the model that a distilled one is made of."""
+    return name.removesuffix("Distill")
+
+
 def explain_unknown_model(name: str) -> str | None:
     """One line for a name that RecBole cannot make a model of; ``None`` if it is the name of a model."""
     names = model_names()

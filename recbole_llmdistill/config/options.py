@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from recbole_llmdistill.errors import InputError
 
@@ -23,6 +24,28 @@ class Options(BaseModel):
 
 ConfigFiles = Annotated[list[Path], BeforeValidator(lambda files: files.split() if isinstance(files, str) else files)]
 """RecBole's yaml files: a list, or a text with spaces between them."""
+
+
+def _split_names(given: Any) -> Any:
+    return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
+
+
+def _split_pairs(given: Any) -> Any:
+    if isinstance(given, Mapping):
+        return given
+    pairs: dict[str, str] = {}
+    for text in given:
+        name, equals, value = str(text).partition("=")
+        if not (name and equals and value):
+            raise PydanticCustomError("pair", "{text} is not written {form}", {"text": text, "form": "NAME=PATH"})
+        pairs[name] = value
+    return pairs
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
+"""Names: a list, or a text with commas between them."""
+Pairs = Annotated[dict[str, str], BeforeValidator(_split_pairs)]
+"""A path for each name: a dictionary, or a list of ``NAME=PATH``."""
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
@@ -40,7 +63,7 @@ def checked(options: type[Checked], given: Mapping[str, Any]) -> Checked:
         name = str(problem["loc"][0]) if problem["loc"] else ""
         message = problem["msg"][0].lower() + problem["msg"][1:]
         flag = flags(name, options.model_fields[name])[-1] if name in options.model_fields else f"--{name}"
-        value = "" if problem["type"] == "missing" else f"={problem['input']}"
+        value = "" if problem["type"] in ("missing", "pair") else f"={problem['input']}"
         raise InputError(f"{flag}{value}: {message}") from error
 
 

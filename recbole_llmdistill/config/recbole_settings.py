@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from recbole.utils import ModelType
 
 from recbole_llmdistill.config.evaluation_settings import check_evaluation
-from recbole_llmdistill.config.settings import KEYS, describe_problem
+from recbole_llmdistill.config.settings import describe_problem, fields
 from recbole_llmdistill.errors import InputError
 
 _GPU_IDS = re.compile(r"|-1|\d+(,\s*\d+)*,?|(GPU|MIG)-[\w/-]+(,(GPU|MIG)-[\w/-]+)*")
@@ -139,7 +139,7 @@ def check_settings(final: Mapping[str, Any], given: Iterable[str], defaults: Map
         InputError: names the key, its value, and what is allowed.
     """
     for key in given:
-        if key in final and key in defaults and key not in KEYS and key not in _ANY_TYPE:
+        if key in final and key in defaults and key not in fields() and key not in _ANY_TYPE:
             _check_type(key, final[key], defaults[key])
     values = {key: final[key] for key in RecBoleSettings.model_fields if key in final}
     try:

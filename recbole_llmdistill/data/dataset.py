@@ -22,7 +22,7 @@ TARGET_INDEX = "distillation_target_index"
 
 
 class DistillationDataset(FileLoading, RowSplitting):
-    """Data set of the distilled models; ``config["train_sequences"]`` chooses how the training part is read.
+    """Data set of the distilled models; ``config["sequence_training"]`` chooses how the training part is read.
 
     ``prefix``: one row a training target, field by field what RecBole's :class:`SequentialDataset` gives.
     ``whole``: one row a window of a user's training history (:func:`~recbole_llmdistill.data.windows.cut_windows`).
@@ -51,11 +51,11 @@ class DistillationDataset(FileLoading, RowSplitting):
 
     def build(self) -> list["DistillationDataset"]:
         """Training, validation and test part, split by RecBole."""
-        whole = self.config["train_sequences"] == "whole"
+        whole = self.config["sequence_training"] == "whole"
         if whole and self.benchmark_filename_list is not None:
             raise InputError(
-                "train_sequences: 'whole' cannot be used with benchmark_filename, whose files hold ready-made "
-                "prefixes; set train_sequences=prefix"
+                "sequence_training: 'whole' cannot be used with benchmark_filename, whose files hold ready-made "
+                "prefixes; set sequence_training=prefix"
             )
         train, valid, test = super().build()
         if whole:
@@ -66,14 +66,14 @@ class DistillationDataset(FileLoading, RowSplitting):
     def cut_windows(self, epoch: int) -> None:
         """Cut the training histories into the windows of an epoch; their number is the same in all epochs.
 
-        To be called on the training part that :meth:`build` returns. Does nothing with ``train_sequences: prefix``.
+        To be called on the training part that :meth:`build` returns. Does nothing with ``sequence_training: prefix``.
         """
-        if self.config["train_sequences"] == "whole":
+        if self.config["sequence_training"] == "whole":
             first, end = self.window_ranges
             length = self.max_item_list_len
-            stride = max(1, round(length * (1 - self.config["distill_window_overlap"])))
+            stride = max(1, round(length * (1 - self.config["sequence_window_overlap"])))
             shift = None
-            if self.config["distill_window_shift"]:
+            if self.config["sequence_window_shift"]:
                 shift = np.random.default_rng([self.config["seed"], epoch]).random(len(first))
             self.windows = cut_windows(first, end, length, stride, shift)
 

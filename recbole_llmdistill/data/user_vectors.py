@@ -17,7 +17,7 @@ from recbole_llmdistill.formats.vectors import MANIFEST, ProfileTable, examine, 
 
 
 @dataclass(frozen=True)
-class UserProfiles:
+class UserVectors:
     """Profile vectors in the order of RecBole's user ids.
 
     Attributes:
@@ -28,7 +28,7 @@ class UserProfiles:
     vectors: torch.Tensor
     present: torch.Tensor
 
-    def standardized(self) -> "UserProfiles":
+    def standardized(self) -> "UserVectors":
         """Centred over the profiles that exist, then scaled to a root mean square of 1 over all their elements.
 
         One scale for all dimensions keeps distances between users in proportion.
@@ -38,26 +38,26 @@ class UserProfiles:
         scale = centred.square().mean().sqrt()
         vectors = torch.zeros_like(self.vectors)
         vectors[self.present] = centred / scale if scale > 0 else centred
-        return UserProfiles(vectors, self.present)
+        return UserVectors(vectors, self.present)
 
-    def shuffled(self, seed: int) -> "UserProfiles":
+    def shuffled(self, seed: int) -> "UserVectors":
         """The control: the same profiles dealt out anew among the users who have one; all K of a user stay together."""
         holders = self.present.any(dim=1).nonzero().squeeze(1)
         dealt = holders[torch.randperm(len(holders), generator=torch.Generator().manual_seed(seed))]
         vectors, present = self.vectors.clone(), self.present.clone()
         vectors[holders], present[holders] = self.vectors[dealt], self.present[dealt]
-        return UserProfiles(vectors, present)
+        return UserVectors(vectors, present)
 
-    def random(self, seed: int) -> "UserProfiles":
+    def random(self, seed: int) -> "UserVectors":
         """The control without any content: normal vectors for the same users, of each dimension's mean and spread."""
         existing = self.vectors[self.present]
         drawn = torch.randn(existing.shape, generator=torch.Generator().manual_seed(seed))
         vectors = torch.zeros_like(self.vectors)
         vectors[self.present] = drawn * existing.std(dim=0, unbiased=False) + existing.mean(dim=0)
-        return UserProfiles(vectors, self.present)
+        return UserVectors(vectors, self.present)
 
 
-def load_user_profiles(training_part: DistillationDataset, settings: DistillationSettings) -> UserProfiles:
+def load_user_vectors(training_part: DistillationDataset, settings: DistillationSettings) -> UserVectors:
     """Find, read, check and align the profiles for a training run.
 
     Args:
@@ -70,16 +70,16 @@ def load_user_profiles(training_part: DistillationDataset, settings: Distillatio
     """
     path = find_profile_file(training_part.config)
     check_split(path, training_part, settings.profile_split_check)
-    profiles = align(read_profile_file(path), training_part, settings.profile_min_coverage)
+    profiles = align(read_profile_file(path), training_part, settings.vectors_min_coverage)
     check_content(path, profiles)
-    if settings.profile_control == "shuffled":
+    if settings.vectors_control == "shuffled":
         profiles = profiles.shuffled(training_part.config["seed"])
-    elif settings.profile_control == "random":
+    elif settings.vectors_control == "random":
         profiles = profiles.random(training_part.config["seed"])
-    return profiles.standardized() if settings.profile_standardize else profiles
+    return profiles.standardized() if settings.vectors_standardize else profiles
 
 
-def align(table: ProfileTable, training_part: DistillationDataset, min_coverage: float) -> UserProfiles:
+def align(table: ProfileTable, training_part: DistillationDataset, min_coverage: float) -> UserVectors:
     """Put each user's vectors at the user's RecBole id; users unknown to the data set are counted and left out."""
     token2id = training_part.field2token_id[training_part.uid_field]
     ids = np.array([token2id.get(token, 0) for token in table.user_tokens])  # 0, the padding user, means unknown
@@ -105,13 +105,13 @@ def align(table: ProfileTable, training_part: DistillationDataset, min_coverage:
         raise InputError(
             f"{table.path}: profiles cover {covered} of {len(training_users)} training users "
             f"({covered / len(training_users):.1%}; {unknown} of its {len(ids)} users are unknown to the data set), "
-            f"less than profile_min_coverage={min_coverage}; check that the user ids are those of the .inter file, "
-            "make the missing profiles, or lower profile_min_coverage"
+            f"less than vectors_min_coverage={min_coverage}; check that the user ids are those of the .inter file, "
+            "make the missing profiles, or lower vectors_min_coverage"
         )
-    return UserProfiles(vectors, present)
+    return UserVectors(vectors, present)
 
 
-def check_content(path: Path, profiles: UserProfiles) -> None:
+def check_content(path: Path, profiles: UserVectors) -> None:
     """Refuse vectors from which nothing can be distilled, warn of those that tell few users from others.
 
     Raises:

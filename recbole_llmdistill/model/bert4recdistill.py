@@ -25,7 +25,7 @@ class BERT4RecDistill(DistillationModel, BERT4Rec):
     def adapt_config(cls, config: dict[str, Any]) -> None:
         """As :meth:`DistillationModel.adapt_config`; prefixes are masked by RecBole's own transform."""
         super().adapt_config(config)
-        config["transform"] = "mask_itemseq" if config["train_sequences"] == "prefix" else None
+        config["transform"] = "mask_itemseq" if config["sequence_training"] == "prefix" else None
 
     def whole_sequence_loss(
         self, interaction: Interaction, packing: Packing

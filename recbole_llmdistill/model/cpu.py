@@ -1,8 +1,11 @@
 """What makes training fast on a CPU, and leaves its results as they are: the same functions, computed otherwise.
 
-- matrix products in bfloat16 where the hardware multiplies it faster (``distill_precision``);
-- dropout masks cut from random bytes, GELU in one kernel (``sequence_fast_layers: False`` gives RecBole's own layers);
-- rows that are taken with a gradient that is taken, too.
+- matrix products in bfloat16 where the hardware multiplies it faster (``sequence_precision``);
+- dropout masks cut from random bytes, GELU in one kernel;
+- rows that are taken with a gradient that is taken, too;
+- a step of the optimizer in one pass over each parameter.
+
+``sequence_fast_layers: False`` gives RecBole's own layers, and PyTorch's cross-entropy and optimizer, instead.
 
 None of it holds parameters, so checkpoints interchange with RecBole's models.
 """
@@ -19,7 +22,7 @@ from torch.nn import functional as F
 
 
 def matrix_product_type(name: str, device: torch.device) -> torch.dtype:
-    """Type of the config value ``distill_precision`` on a device.
+    """Type of the config value ``sequence_precision`` on a device.
 
     ``auto`` is bfloat16 where the hardware multiplies it faster than float32: on a GPU that knows it, and on a
     processor with the AVX-512 or AMX instructions for it.
@@ -118,6 +121,13 @@ def use_fast_layers(model: nn.Module) -> RandomBytes:
             if type(child) is nn.Dropout:
                 setattr(module, name, ByteDropout(child.p, random_bytes))
     return random_bytes
+
+
+def use_fused_steps(optimizer: torch.optim.Optimizer) -> None:
+    """One pass over a parameter instead of a dozen, in the groups that are there and in those that are added later."""
+    if isinstance(optimizer, (torch.optim.Adam, torch.optim.SGD, torch.optim.Adagrad)):  # AdamW is an Adam
+        for options in (optimizer.defaults, *optimizer.param_groups):
+            options["fused"] = True
 
 
 class _TakeRows(torch.autograd.Function):

@@ -6,8 +6,8 @@ While it distils, training minimises (paper, equation of the total loss)
 
 where p is a user's representation, pooled from the states of one layer (:class:`MeanPooling` and its siblings); U is
 the bridge to the size of the profile vector e (:class:`Bridge`); several vectors per user are brought together first
-(:func:`build_aggregation`); L_distil compares both sides (:class:`MeanSquaredError` and its siblings); beta keeps both
-losses on one scale (:func:`total_loss`). All of this is training's: inference has no part of it
+(:func:`build_aggregation`); L_distil compares both sides (:mod:`recbole_llmdistill.model.distillation_loss`, a module
+each); beta keeps both losses on one scale (:func:`total_loss`). All of this is training's: inference has no part of it
 (:class:`DistillationHead`). The first ``distill_epochs`` epochs are stage one, with the total loss, the rest stage two,
 with L_rec alone: :class:`~recbole_llmdistill.training.trainer.DistillationTrainer` leads from one to the other.
 """
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from recbole_llmdistill.config.settings import DistillationSettings
-from recbole_llmdistill.data.user_vectors import UserProfiles
+from recbole_llmdistill.data.user_vectors import UserVectors
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.model.distillation_loss.protocol import LOSSES
 
 
 class MeanPooling(nn.Module):
@@ -130,62 +130,8 @@ class MeanAggregation(nn.Module):
 
 
 def build_aggregation(name: str, size: int) -> nn.Module:
-    """Aggregation of several profiles a user, config value ``profile_aggregation``: mean, or attention over the K."""
+    """Aggregation of several profiles a user, config value ``vectors_aggregation``: mean, or attention over the K."""
     return AttentionPooling(size) if name == "attention" else MeanAggregation()
-
-
-class MeanSquaredError(nn.Module):
-    """Mean over users and dimensions of the squared difference."""
-
-    def forward(self, student: torch.Tensor, target: torch.Tensor, users: torch.Tensor) -> torch.Tensor:
-        """``student``, ``target [B, D]``, ``users [B]`` -> scalar."""
-        return F.mse_loss(student, target)
-
-
-class RootMeanSquaredError(nn.Module):
-    """Square root of :class:`MeanSquaredError`."""
-
-    def forward(self, student: torch.Tensor, target: torch.Tensor, users: torch.Tensor) -> torch.Tensor:
-        """``student``, ``target [B, D]``, ``users [B]`` -> scalar."""
-        # The root's slope is infinite at 0; the smallest normal number keeps the gradient finite there.
-        return (F.mse_loss(student, target) + torch.finfo(student.dtype).tiny).sqrt()
-
-
-class CosineDistance(nn.Module):
-    """Mean over users of 1 - cosine."""
-
-    def forward(self, student: torch.Tensor, target: torch.Tensor, users: torch.Tensor) -> torch.Tensor:
-        """``student``, ``target [B, D]``, ``users [B]`` -> scalar."""
-        return (1 - F.cosine_similarity(student, target, dim=-1)).mean()
-
-
-class Contrastive(nn.Module):
-    """InfoNCE: each representation has to pick its own user's profile among those of the batch.
-
-    Rows of the same user are no negatives of each other, since a long history gives several rows.
-
-    Args:
-        temperature: divisor of the cosines.
-    """
-
-    def __init__(self, temperature: float) -> None:
-        super().__init__()
-        self.temperature = temperature
-
-    def forward(self, student: torch.Tensor, target: torch.Tensor, users: torch.Tensor) -> torch.Tensor:
-        """``student``, ``target [B, D]``, ``users [B]`` -> scalar."""
-        logits = F.normalize(student, dim=-1) @ F.normalize(target, dim=-1).T / self.temperature
-        same_user = users.unsqueeze(0) == users.unsqueeze(1)
-        same_user.fill_diagonal_(False)
-        own = torch.arange(len(users), device=users.device)
-        return F.cross_entropy(logits.masked_fill(same_user, torch.finfo(logits.dtype).min), own)
-
-
-def build_distillation_loss(name: str, temperature: float) -> nn.Module:
-    """Loss of the config value ``distill_loss``."""
-    if name == "contrastive":
-        return Contrastive(temperature)
-    return {"mse": MeanSquaredError, "rmse": RootMeanSquaredError, "cosine": CosineDistance}[name]()
 
 
 @dataclass(frozen=True)
@@ -213,14 +159,14 @@ class DistillationHead(nn.Module):
         hidden_size: H, size of the recommender's states.
     """
 
-    def __init__(self, settings: DistillationSettings, profiles: UserProfiles, hidden_size: int) -> None:
+    def __init__(self, settings: DistillationSettings, profiles: UserVectors, hidden_size: int) -> None:
         super().__init__()
         self.register_buffer("profiles", profiles.vectors, persistent=False)
         self.register_buffer("present", profiles.present, persistent=False)
         self.pooling = build_pooling(settings.distill_pooling, hidden_size, settings.distill_pooling_gamma)
         self.bridge = Bridge(settings.distill_bridge, hidden_size, profiles.vectors.size(-1))
-        self.aggregation = build_aggregation(settings.profile_aggregation, self.bridge.target_size)
-        self.loss = build_distillation_loss(settings.distill_loss, settings.distill_temperature)
+        self.aggregation = build_aggregation(settings.vectors_aggregation, self.bridge.target_size)
+        self.loss = LOSSES.parts()[settings.distill_loss](settings.loss_options)
 
     def forward(self, states: torch.Tensor, real: torch.Tensor, users: torch.Tensor) -> Distillation | None:
         """Compare the pooled ``states [B, L, H]`` (``real [B, L]`` bool) with the profiles of ``users [B]``.

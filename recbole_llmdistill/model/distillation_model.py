@@ -7,9 +7,9 @@ from recbole.data.interaction import Interaction
 from torch import nn
 
 from recbole_llmdistill.config.settings import DistillationSettings
-from recbole_llmdistill.data.user_vectors import UserProfiles
+from recbole_llmdistill.data.user_vectors import UserVectors
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.model.cpu import matrix_product_type, use_fast_layers
+from recbole_llmdistill.model.cpu import RandomBytes, matrix_product_type, use_fast_layers
 from recbole_llmdistill.model.distillation import DistillationHead, total_loss
 from recbole_llmdistill.model.hidden_states import hidden_states
 from recbole_llmdistill.model.packing import Packing, pack_rows
@@ -49,7 +49,7 @@ class DistillationModel:
         self.distillation_head: DistillationHead | None = None
         self.recommendation_loss = build_recommendation_loss(self.settings, dataset, self.n_items)
         self.report = TrainingReport()
-        self.random_bytes = use_fast_layers(self)
+        self.random_bytes = use_fast_layers(self) if self.settings.sequence_fast_layers else RandomBytes()
 
     @classmethod
     def adapt_config(cls, config: dict[str, Any]) -> None:
@@ -65,13 +65,13 @@ class DistillationModel:
         # RecBole's default loads users and items alone.
         if loaded and loaded != "*" and config["TIME_FIELD"] not in loaded:
             config["load_col"] = {**config["load_col"], "inter": [*loaded, config["TIME_FIELD"]]}
-        if config["train_sequences"] == "whole" and config["loss_type"] != "CE":
+        if config["sequence_training"] == "whole" and config["loss_type"] != "CE":
             raise InputError(
                 f"loss_type={config['loss_type']!r} samples negatives for one target a row, which whole-sequence "
-                "training does not have; set loss_type=CE, or train_sequences=prefix"
+                "training does not have; set loss_type=CE, or sequence_training=prefix"
             )
 
-    def begin_distillation(self, profiles: UserProfiles) -> list[nn.Parameter]:
+    def begin_distillation(self, profiles: UserVectors) -> list[nn.Parameter]:
         """Enter stage one: make the head and add its loss from now on.
 
         Returns:
@@ -98,15 +98,15 @@ class DistillationModel:
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Total loss of a training batch, a scalar."""
         device = interaction[self.ITEM_SEQ].device
-        product = matrix_product_type(self.settings.distill_precision, device)
+        product = matrix_product_type(self.settings.sequence_precision, device)
         with self.random_bytes.one_seed():
-            if self.settings.train_sequences == "prefix" or product == torch.float32:  # prefixes: as RecBole has them
+            if self.settings.sequence_training == "prefix" or product == torch.float32:  # prefixes: as RecBole has them
                 return self._total_loss(interaction)
             with torch.autocast(device.type, product):
                 return self._total_loss(interaction)
 
     def _total_loss(self, interaction: Interaction) -> torch.Tensor:
-        if self.settings.train_sequences == "whole":
+        if self.settings.sequence_training == "whole":
             packing = pack_rows(interaction[self.ITEM_SEQ_LEN], interaction[self.ITEM_SEQ].size(1))
             recommendation_loss, layers = self.whole_sequence_loss(interaction, packing)
             states = packing.unpack(layers[self.distillation_layer]).float() if self.distilling else None
@@ -137,7 +137,7 @@ class DistillationModel:
         targets: torch.Tensor,
         bias: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """``distill_rec_loss`` of ``states [N, H]`` with ``targets [N]``, the mean over those of all processes.
+        """``sequence_loss`` of ``states [N, H]`` with ``targets [N]``, the mean over those of all processes.
 
         ``item_embeddings [I, H]`` and ``bias [I]`` are of the catalogue, the padding item first.
         """

@@ -1,4 +1,7 @@
-"""RecBole's transformer over packed rows: the same function of the same parameters, without the detours."""
+"""RecBole's transformer over packed rows: the same function of the same parameters, without the detours.
+
+``sequence_fast_layers: False`` takes RecBole's own layers instead, on the same rows.
+"""
 
 import math
 
@@ -20,7 +23,7 @@ def encode(
     """States for a batch of sequences.
 
     Args:
-        model: RecBole's SASRec or BERT4Rec, whose embeddings and ``trm_encoder`` are used.
+        model: SASRecDistill or BERT4RecDistill, whose embeddings and ``trm_encoder`` are used.
         items: sequences ``[B, L]`` with padding on the right.
         packing: how to pack them.
         causal: whether a position sees its past alone.
@@ -35,6 +38,9 @@ def encode(
     product = current_product_type(states)  # between the layers, too: half of the memory to read and write
     states = model.dropout(model.LayerNorm(states)).to(product)
     mask = packing.attention_mask(causal).unsqueeze(1).to(product)
+    if not model.settings.sequence_fast_layers:
+        layers = model.trm_encoder(states, mask, output_all_encoded_layers=True)
+        return layers[-1].flatten(0, 1)[wanted], layers
     *lower, last = model.trm_encoder.layer
     layers = []
     for layer in lower:

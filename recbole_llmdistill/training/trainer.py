@@ -14,8 +14,9 @@ from recbole_llmdistill.compat.checkpoint_names import claim_again
 from recbole_llmdistill.compat.checkpoints import first_line, read_checkpoint, weights_of, write_checkpoint
 from recbole_llmdistill.compat.parallel_training import data_parallel
 from recbole_llmdistill.compat.token_tables import KEY, rows_by_token
-from recbole_llmdistill.data.user_vectors import load_user_profiles
+from recbole_llmdistill.data.user_vectors import load_user_vectors
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.model.cpu import use_fused_steps
 from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.training_report import CollapseWatch
 from recbole_llmdistill.training.evaluation import BestItemsCollector, best_items
@@ -91,10 +92,8 @@ class DistillationTrainer(Trainer):
 
     def _build_optimizer(self, **kwargs):
         optimizer = super()._build_optimizer(**kwargs)
-        if isinstance(optimizer, (torch.optim.Adam, torch.optim.SGD, torch.optim.Adagrad)):  # AdamW is an Adam
-            # One pass over a parameter instead of a dozen, in the groups that are there and in the head's, added later.
-            for options in (optimizer.defaults, *optimizer.param_groups):
-                options["fused"] = True
+        if self.model.settings.sequence_fast_layers:
+            use_fused_steps(optimizer)
         return optimizer
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
@@ -122,7 +121,7 @@ class DistillationTrainer(Trainer):
 
     def _begin_distillation(self, train_data: TrainDataLoader) -> None:
         self.logger.info(f"Stage one until epoch {self.distillation_epochs - 1}: distillation from user profiles")
-        profiles = load_user_profiles(train_data._dataset, self.settings)
+        profiles = load_user_vectors(train_data._dataset, self.settings)
         self.optimizer.add_param_group({"params": self.model.begin_distillation(profiles)})
         self._share_gradients()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_llmdistill.config.identity import NOTHING
-from recbole_llmdistill.config.settings import KEYS, DistillationSettings
+from recbole_llmdistill.config.settings import DistillationSettings, fields
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.registry import MODELS
@@ -62,7 +62,7 @@ def check_space(space: Space, path: Path, config: Any, on_command_line: Mapping[
                 f"--{key}={on_command_line[key]}: {path} searches {key}; take it out of the space, or off the "
                 "command line"
             )
-        if config["model"] in MODELS and key in KEYS:
+        if config["model"] in MODELS and key in fields():
             for value in distribution.extremes():
                 _check_value(path, key, value, known)
 

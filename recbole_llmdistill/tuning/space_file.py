@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 from recbole.config import Config
 
+from recbole_llmdistill.config.old_names import renamed
 from recbole_llmdistill.config.settings_file import check_settings_file
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.yaml_file import read_yaml
@@ -48,9 +49,10 @@ def read_space(path: Path) -> Space:
     """
     distributions: dict[str, Distribution] = {}
     for line in _yaml_lines(path) if path.suffix in YAML_SUFFIXES else _text_lines(path):
-        if line.key in distributions:
+        (key,) = renamed({line.key: line.kind}, f"{line.where}: ")
+        if key in distributions:
             raise InputError(f"{line.where}: {line.key} has a distribution already")
-        distributions[line.key] = _distribution(line)
+        distributions[key] = _distribution(line)
     if not distributions:
         raise InputError(f"{path}: no setting to search; write e.g. learning_rate: {{loguniform: [0.0003, 0.003]}}")
     return Space(distributions=distributions)

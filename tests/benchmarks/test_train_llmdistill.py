@@ -13,7 +13,7 @@ from tiny_dataset import SMALL
 def test_counts_each_training_target_once_an_epoch(tiny, tmp_path, rows, monkeypatch, capsys) -> None:
     monkeypatch.setattr("sys.argv", ["test"])
     monkeypatch.chdir(tmp_path)
-    settings = {**SMALL, "data_path": str(tiny.parent), "train_sequences": rows, "distill_alpha": 0}
+    settings = {**SMALL, "data_path": str(tiny.parent), "sequence_training": rows, "distill_alpha": 0}
     for name in ("epochs", "show_progress", "state"):  # the program's own
         del settings[name]
     interactions = from_recbole("tiny", settings)

@@ -56,7 +56,7 @@ def one_line(status: int, error: str) -> str:
             ["--model=SASRecDistill", "--dataset=tiny", "--distill_bridge=none"],
             "hidden_size=16 dimensions",
         ),
-        (["--model=SASRecDistill", "--dataset=tiny", "--profile_path=nowhere"], "profile_path: nowhere does not exist"),
+        (["--model=SASRecDistill", "--dataset=tiny", "--vectors_path=nowhere"], "vectors_path: nowhere does not exist"),
         (["--model=SASRecDistill", "--dataset=tiny", "--valid_metric=NDCG@7"], "valid_metric='NDCG@7'"),
         (["--model=SASRecDistill", "--dataset=tiny", "--metrics=['Nice']"], "There is no metric named 'Nice'"),
         (["--model=SASRecDistill", "--dataset=tiny", "--nproc=99"], "--nproc=99: there is no CUDA GPU and only"),
@@ -65,7 +65,7 @@ def one_line(status: int, error: str) -> str:
             "x.resume does not exist",
         ),
         (["--model=SASRecDistill", "--dataset=tiny", "--distill_warm_start=x.pth"], "checkpoint x.pth does not exist"),
-        (["--model=SASRecDistill", "--dataset=tiny", "--loss_type=BPR"], "train_sequences=prefix"),
+        (["--model=SASRecDistill", "--dataset=tiny", "--loss_type=BPR"], "sequence_training=prefix"),
     ],
 )
 def test_bad_arguments(run, arguments: list[str], message: str) -> None:

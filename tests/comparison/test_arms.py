@@ -11,7 +11,7 @@ from recbole_llmdistill.errors import InputError
 
 
 def configured(_model: str) -> dict:
-    return {"n_layers": 3, "train_sequences": "whole"}
+    return {"n_layers": 3, "sequence_training": "whole"}
 
 
 def labels(arms: list[Arm]) -> list[str]:
@@ -54,13 +54,13 @@ def test_controls_ablations_and_other_profiles() -> None:
         "SASRec (whole sequences), smoothed by popularity",
     ]
     settings = {arm.label: dict(arm.settings) for arm in arms}
-    assert settings["SASRecDistill, random vectors"] == {"profile_control": "random"}
+    assert settings["SASRecDistill, random vectors"] == {"vectors_control": "random"}
     smoothed = settings["SASRec (whole sequences), smoothed by popularity"]
-    assert smoothed == {"distill_alpha": 0.0, "distill_popularity_smoothing": 0.1}
+    assert smoothed == {"distill_alpha": 0.0, "sequence_popularity_smoothing": 0.1}
     assert settings["SASRecDistill, pooling last"] == {"distill_pooling": "last"}
     assert settings["SASRecDistill, layer 2"] == {"distill_layer": 2}
     assert settings["SASRecDistill, beta 1"] == {"distill_dynamic_beta": False}
-    assert settings["SASRecDistill, PCA"] == {"profile_path": "pca"}
+    assert settings["SASRecDistill, PCA"] == {"vectors_path": "pca"}
     assert {arm.baseline for arm in arms[1:]} == {"SASRec (whole sequences)"}
 
 
@@ -116,7 +116,7 @@ def test_settings_of_one_model_and_which_count_for_more(common, tmp_path) -> Non
     assert own["epochs"] == other["epochs"] == 2  # the command line
 
 
-@pytest.mark.parametrize(("key", "value"), [("distill_popularity_smoothing", "0.1"), ("distill_rec_loss", "gbce")])
+@pytest.mark.parametrize(("key", "value"), [("sequence_popularity_smoothing", "0.1"), ("sequence_loss", "gbce")])
 def test_all_arms_may_have_another_loss(common, key: str, value: str) -> None:
     changed = replace(common, settings={**common.settings, key: value})
     arm = Arm("plain", "SASRecDistill", "plain", {"distill_alpha": 0.0})
@@ -135,10 +135,10 @@ def test_a_runs_identity_is_what_changes_its_result(common, arms_of, tiny) -> No
     assert plain != distilled
     assert identities(seed="9", state="INFO", show_progress="True", gpu_id="3") == [plain, distilled]
     assert plain not in identities(learning_rate="0.01")
-    assert identities(distill_window_overlap="0") == identities(distill_window_overlap="0.0") != [plain, distilled]
+    assert identities(sequence_window_overlap="0") == identities(sequence_window_overlap="0.0") != [plain, distilled]
     vectors = tiny / "tiny.useremb.npz"
     vectors.rename(tiny / "elsewhere.npz")
-    assert identities(profile_path=str(tiny / "elsewhere.npz")) == [plain, distilled]
+    assert identities(vectors_path=str(tiny / "elsewhere.npz")) == [plain, distilled]
     (tiny / "elsewhere.npz").write_bytes((tiny / "elsewhere.npz").read_bytes() + b" ")
-    assert identities(profile_path=str(tiny / "elsewhere.npz"))[0] == plain
-    assert identities(profile_path=str(tiny / "elsewhere.npz"))[1] != distilled
+    assert identities(vectors_path=str(tiny / "elsewhere.npz"))[0] == plain
+    assert identities(vectors_path=str(tiny / "elsewhere.npz"))[1] != distilled

@@ -81,7 +81,7 @@ def test_the_old_name_of_vectors_is_understood_with_a_hint(command, tmp_path) ->
     assert status == 2
     assert error.splitlines() == [
         "hint: --profiles NAME=PATH is now called --vectors NAME=PATH",
-        "error: SASRecDistill, a: profile_path: nowhere does not exist",
+        "error: SASRecDistill, a: vectors_path: nowhere does not exist",
     ]
 
 
@@ -100,9 +100,9 @@ def one_line(result: tuple[int, str, str]) -> str:
         (["--models=SASRec", "--metrics=['NDGC']"], "There is no metric named 'NDGC'"),
         (["--models=SASRec", "--valid_metric=NDCG@7"], "valid_metric='NDCG@7' is not among the metrics"),
         (["--models=SASRecDistill", "--distill_los=mse"], "did you mean 'distill_loss'?"),
-        (["--models=SASRecDistill", "--profile_path=nowhere"], "SASRecDistill: profile_path: nowhere does not exist"),
-        (["--models=SASRecDistill", "--vectors=a=nowhere"], "SASRecDistill, a: profile_path: nowhere does not exist"),
-        (["--models=SASRecDistill", "--vectors=nowhere"], "--vectors nowhere: written --vectors NAME=PATH"),
+        (["--models=SASRecDistill", "--vectors_path=nowhere"], "SASRecDistill: vectors_path: nowhere does not exist"),
+        (["--models=SASRecDistill", "--vectors=a=nowhere"], "SASRecDistill, a: vectors_path: nowhere does not exist"),
+        (["--models=SASRecDistill", "--vectors=nowhere"], "--vectors: nowhere is not written NAME=PATH"),
         (["--models=SASRecDistill", "--settings-of=SASRec=x.yaml"], "--settings-of SASRec: this model is not among"),
         (["--models=SASRec", "--settings-of=SASRec=x.yaml"], "x.yaml: No such file or directory"),
         (["--models=SASRec", "--config_files=x.yaml"], "x.yaml: No such file or directory"),

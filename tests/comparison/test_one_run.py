@@ -73,7 +73,7 @@ def test_likelihoods_and_ranks_by_loops(prepare) -> None:
     [("CE", None, True), ("CE", "softmax", True), ("CE", "gbce", False), ("BPR", None, False), (None, None, False)],
 )
 def test_likelihoods_are_of_models_with_cross_entropy(loss_type, of_whole_sequences, expected) -> None:
-    assert scores_are_logits({"loss_type": loss_type, "distill_rec_loss": of_whole_sequences}) is expected
+    assert scores_are_logits({"loss_type": loss_type, "sequence_loss": of_whole_sequences}) is expected
 
 
 def test_metrics_of_lists_are_recboles() -> None:

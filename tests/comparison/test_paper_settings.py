@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from recbole_llmdistill.comparison.plan.arm_config import CommonSettings, reference_config
-from recbole_llmdistill.comparison.plan.arms import base_model
 from recbole_llmdistill.comparison.plan.prepare import configured_arms
+from recbole_llmdistill.config.model_names import base_model
 from recbole_llmdistill.config.recbole_config import build_config
 
 PAPER = Path(__file__).resolve().parents[2] / "benchmarks" / "paper"

@@ -273,7 +273,7 @@ def test_a_loaded_config_writes_and_sends_nothing_elsewhere(prepare, tmp_path) -
     elsewhere = str(tmp_path / "elsewhere")
     file = tampered(
         prepared, tmp_path / "given" / "x.pth", checkpoint_dir=elsewhere, save_dataset=True, save_dataloaders=True,
-        log_wandb=True, distill_warm_start=elsewhere, distill_resume=elsewhere, distill_data_cache=elsewhere,
+        log_wandb=True, distill_warm_start=elsewhere, distill_resume=elsewhere, sequence_data_cache=elsewhere,
     )  # fmt: skip
     before = sorted(tmp_path.rglob("*.pth"))
     config, *_ = load_data_and_model(file)

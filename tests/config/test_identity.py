@@ -12,7 +12,7 @@ def test_of_settings_that_change_nothing_there_may_be_others(configure) -> None:
     then, now = configure(), configure()
     checked = {"profile_item_fields": ["title"], "profile_interaction_fields": ["rating"], "profile_text_length": 99}
     for key in NOTHING - {"use_gpu"}:
-        now.final_config_dict[key] = {**checked, "distill_data_cache": False}.get(key, "another")
+        now.final_config_dict[key] = {**checked, "sequence_data_cache": False}.get(key, "another")
     check_same_run({**dict.fromkeys(_NEEDED, 0), "config": then}, now, "run.resume")
     assert _identity(then, None) == _identity(now, None)
     assert identity(then.final_config_dict) == identity(now.final_config_dict)
@@ -20,7 +20,7 @@ def test_of_settings_that_change_nothing_there_may_be_others(configure) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("distill_data_cache", False), ("show_progress", True), ("checkpoint_dir", "elsewhere"), ("worker", 1)],
+    [("sequence_data_cache", False), ("show_progress", True), ("checkpoint_dir", "elsewhere"), ("worker", 1)],
 )
 def test_as_a_user_sets_it(configure, key: str, value: object) -> None:
     then, now = configure(), configure(**{key: value})

@@ -41,10 +41,10 @@ def test_the_paper_preset_lies_below_the_users_settings() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("distill_alpa", 0.3, r"unknown key 'distill_alpa': did you mean 'distill_alpha'\? Known keys: .*profile_path"),
+        ("distill_alpa", 0.3, r"unknown key 'distill_alpa': did you mean 'distill_alpha'\? Known keys: .*vectors_path"),
         ("profile_file", "x", "unknown key 'profile_file': did you mean 'profile_"),
-        ("train_sequence", "whole", r"unknown key 'train_sequence': did you mean 'train_sequences'\?"),
-        ("distill_loss", "mes", r"distill_loss='mes': .*'mse', 'rmse', 'cosine' or 'contrastive'; did you mean 'mse'"),
+        ("train_sequence", "whole", r"unknown key 'train_sequence': did you mean 'sequence_training'\?"),
+        ("distill_loss", "mes", r"distill_loss='mes': .*'contrastive', 'cosine', 'mse' or 'rmse'; did you mean 'mse'"),
         ("distill_pooling", "max", "distill_pooling='max': .*'mean', 'exponential', 'attention' or 'last'"),
         ("distill_bridge", "sideways", "distill_bridge='sideways': .*'up', 'down' or 'none'"),
         ("distill_alpha", 1.5, r"distill_alpha=1\.5: .*less than or equal to 1"),
@@ -52,9 +52,9 @@ def test_the_paper_preset_lies_below_the_users_settings() -> None:
         ("distill_epochs", -1, "distill_epochs=-1"),
         ("distill_temperature", 0, "distill_temperature=0"),
         ("distill_preset", "papper", "distill_preset='papper'"),
-        ("profile_min_coverage", 2, "profile_min_coverage=2"),
+        ("vectors_min_coverage", 2, "vectors_min_coverage=2"),
         ("profile_split_check", "maybe", "profile_split_check='maybe': .*'error', 'warn' or 'off'"),
-        ("train_sequences", "half", "train_sequences='half': .*'whole' or 'prefix'"),
+        ("sequence_training", "half", "sequence_training='half': .*'whole' or 'prefix'"),
     ],
 )
 def test_what_is_not_allowed_is_refused_at_start(configure, key: str, value, message: str) -> None:
@@ -64,9 +64,9 @@ def test_what_is_not_allowed_is_refused_at_start(configure, key: str, value, mes
 
 def test_bpr_needs_prefixes(configure) -> None:
     negatives = {"distribution": "uniform", "sample_num": 1, "alpha": 1.0, "dynamic": False, "candidate_num": 0}
-    with pytest.raises(InputError, match=r"loss_type='BPR'.*train_sequences=prefix"):
+    with pytest.raises(InputError, match=r"loss_type='BPR'.*sequence_training=prefix"):
         configure(loss_type="BPR", train_neg_sample_args=negatives)
-    assert configure(loss_type="BPR", train_neg_sample_args=negatives, train_sequences="prefix")
+    assert configure(loss_type="BPR", train_neg_sample_args=negatives, sequence_training="prefix")
 
 
 @pytest.mark.parametrize(

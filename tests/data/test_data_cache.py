@@ -21,7 +21,7 @@ def load(configure, monkeypatch, tiny):
     columns = {"inter": ["user_id", "item_id", "rating", "timestamp"], "item": "*"}
 
     def rows(**settings) -> tuple:
-        config = configure(state="INFO", train_sequences="prefix", load_col=columns, **settings)
+        config = configure(state="INFO", sequence_training="prefix", load_col=columns, **settings)
         dataset = CausalSequenceDataset(config)
         return dataset, [part[np.arange(len(part))] for part in dataset.build()]
 
@@ -59,7 +59,7 @@ def test_other_settings_are_another_data_set(load, settings: dict) -> None:
     load()
     found = load(**settings)
     assert len(cache_files()) == 2
-    assert_same(load(distill_data_cache=False, **settings), found)
+    assert_same(load(sequence_data_cache=False, **settings), found)
 
 
 def test_changed_files_are_read_anew(load, tiny) -> None:
@@ -120,9 +120,9 @@ def test_ids_without_a_token_are_refused(load, caplog) -> None:
 
 
 def test_the_switch_and_the_folder(load, tmp_path) -> None:
-    load(distill_data_cache=False)
+    load(sequence_data_cache=False)
     assert not cache_files()
-    load(distill_data_cache=str(tmp_path / "kept"))
+    load(sequence_data_cache=str(tmp_path / "kept"))
     assert not cache_files()
     assert len(list((tmp_path / "kept").iterdir())) == 1
 
@@ -130,7 +130,7 @@ def test_the_switch_and_the_folder(load, tmp_path) -> None:
 def test_a_folder_that_cannot_be_made_is_no_reason_to_stop(load, tmp_path, caplog) -> None:
     (tmp_path / "file").write_text("")
     with caplog.at_level("INFO"):
-        load(distill_data_cache=str(tmp_path / "file" / "folder"))
+        load(sequence_data_cache=str(tmp_path / "file" / "folder"))
     assert "could not be written" in caplog.text
 
 

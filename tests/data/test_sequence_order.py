@@ -54,7 +54,7 @@ def configure(model: str = "SASRecDistill", split: str = "LS", **settings) -> Co
     if model == "SASRec":
         base["train_neg_sample_args"] = None
     if model.endswith("Distill"):
-        base["train_sequences"] = "prefix"
+        base["sequence_training"] = "prefix"
     evaluation = {"order": "TO", "mode": "full", **SPLITS[split]}
     return Config(model, "own", config_dict={"data_path": "dataset", **base, "eval_args": evaluation, **settings})
 

@@ -39,7 +39,7 @@ def test_whole_sequences_have_recboles_training_pairs(configure, eval_args: dict
 @SPLITS
 @pytest.mark.parametrize(("overlap", "least"), [(0.0, 1), (0.5, 6)])  # half a window of 10, and the item itself
 def test_the_context_of_a_target_is_what_came_before_it(configure, eval_args: dict, overlap: float, least: int) -> None:
-    config = configure(eval_args=eval_args, distill_window_overlap=overlap)
+    config = configure(eval_args=eval_args, sequence_window_overlap=overlap)
     reference = SequentialDataset(config).build()[0].inter_feat
     before = {  # (user, target) -> the at most 10 items before it, oldest first
         (int(user), int(item)): sequence[:length].tolist()
@@ -94,12 +94,12 @@ def test_masked_windows_hold_every_training_item_and_no_other(configure, eval_ar
 
 
 @SPLITS
-@pytest.mark.parametrize("train_sequences", ["prefix", "whole"])
-def test_rows_cut_on_demand_equal_recboles(configure, eval_args: dict, train_sequences: str) -> None:
-    config = configure(eval_args=eval_args, train_sequences=train_sequences)
+@pytest.mark.parametrize("sequence_training", ["prefix", "whole"])
+def test_rows_cut_on_demand_equal_recboles(configure, eval_args: dict, sequence_training: str) -> None:
+    config = configure(eval_args=eval_args, sequence_training=sequence_training)
     reference = SequentialDataset(config).build()
     ours = CausalSequenceDataset(config).build()
-    compared = range(3) if train_sequences == "prefix" else (1, 2)  # training rows are windows there
+    compared = range(3) if sequence_training == "prefix" else (1, 2)  # training rows are windows there
     for part in compared:
         assert len(ours[part]) == len(reference[part])
         rows = torch.arange(len(reference[part])).numpy()
@@ -110,7 +110,7 @@ def test_rows_cut_on_demand_equal_recboles(configure, eval_args: dict, train_seq
 
 
 def test_the_interaction_matrix_equals_recboles(configure) -> None:
-    config = configure(train_sequences="prefix")
+    config = configure(sequence_training="prefix")
     expected = SequentialDataset(config).build()[0].inter_matrix()
     found = CausalSequenceDataset(config).build()[0].inter_matrix()
     assert (expected.tocsr() != found.tocsr()).nnz == 0
@@ -135,7 +135,7 @@ def test_padding_is_zero_beside_numbers_that_are_none(configure, tiny) -> None:
     odd = ["inf\t1 nan", "-inf\tnan", "3\tinf"]
     lines = [header + "\tprice:float\tvector:float_seq", *(f"{row}\t{odd[n % 3]}" for n, row in enumerate(rows))]
     (tiny / "tiny.inter").write_text("\n".join(lines) + "\n")
-    config = configure(train_sequences="prefix", load_col={"inter": "*"})
+    config = configure(sequence_training="prefix", load_col={"inter": "*"})
     ours = CausalSequenceDataset(config)
     for part, reference in zip(ours.build(), SequentialDataset(config).build(), strict=True):
         batch, expected = part[np.arange(len(part))], reference[np.arange(len(reference))]

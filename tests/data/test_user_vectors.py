@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_llmdistill.data.user_vectors import UserProfiles, load_user_profiles
+from recbole_llmdistill.data.user_vectors import UserVectors, load_user_vectors
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.fingerprint import fingerprint_interactions
 
@@ -21,8 +21,8 @@ def write(folder, vectors: dict[str, np.ndarray]) -> None:
     np.savez(folder / "tiny.useremb.npz", user_id=np.array(list(vectors)), user_emb=np.stack(list(vectors.values())))
 
 
-def load(prepared) -> UserProfiles:
-    return load_user_profiles(prepared.train_data._dataset, prepared.model.settings)
+def load(prepared) -> UserVectors:
+    return load_user_vectors(prepared.train_data._dataset, prepared.model.settings)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -30,7 +30,7 @@ def test_alignment_is_by_token_whatever_the_order_of_the_file(prepare, tiny, see
     by_token = vectors_by_token(tiny)
     order = np.random.default_rng(seed).permutation(list(by_token))
     write(tiny, {token: by_token[token] for token in order})
-    prepared = prepare(profile_standardize=False)
+    prepared = prepare(vectors_standardize=False)
     profiles, dataset = load(prepared), prepared.train_data._dataset
     for token, vector in by_token.items():
         user = dataset.token2id("user_id", token)
@@ -42,7 +42,7 @@ def test_alignment_survives_remapped_ids(prepare, tiny) -> None:
     # The interactions in another order give users other ids.
     header, *lines = (tiny / "tiny.inter").read_text().splitlines()
     (tiny / "tiny.inter").write_text("\n".join([header, *reversed(lines)]) + "\n")
-    prepared = prepare(profile_standardize=False)
+    prepared = prepare(vectors_standardize=False)
     profiles, dataset = load(prepared), prepared.train_data._dataset
     assert dataset.token2id("user_id", "u39") == 1
     for token, vector in vectors_by_token(tiny).items():
@@ -53,7 +53,7 @@ def test_profiles_of_unknown_users_are_counted_and_ignored(prepare, tiny, caplog
     by_token = vectors_by_token(tiny)
     write(tiny, {**by_token, "stranger": np.full(12, 9, dtype=np.float32)})
     with caplog.at_level(logging.INFO):
-        profiles = load(prepare(profile_standardize=False))
+        profiles = load(prepare(vectors_standardize=False))
     assert "cover 40 of 40 training users; 1 profiles of users unknown to the data set are ignored" in caplog.text
     assert not (profiles.vectors == 9).any()
 
@@ -61,9 +61,9 @@ def test_profiles_of_unknown_users_are_counted_and_ignored(prepare, tiny, caplog
 def test_too_few_users_covered(prepare, tiny) -> None:
     by_token = vectors_by_token(tiny)
     write(tiny, dict(list(by_token.items())[:19]))
-    with pytest.raises(InputError, match=r"cover 19 of 40 training users \(47\.5%.*profile_min_coverage=0\.5"):
+    with pytest.raises(InputError, match=r"cover 19 of 40 training users \(47\.5%.*vectors_min_coverage=0\.5"):
         load(prepare())
-    assert load(prepare(profile_min_coverage=0.4)).present.sum() == 19
+    assert load(prepare(vectors_min_coverage=0.4)).present.sum() == 19
 
 
 def test_standardized_profiles_are_centred_with_unit_root_mean_square(prepare, tiny) -> None:
@@ -78,10 +78,10 @@ def test_standardized_profiles_are_centred_with_unit_root_mean_square(prepare, t
 
 
 def test_shuffled_profiles_are_the_same_vectors_at_other_users(prepare) -> None:
-    def shuffle(**settings) -> UserProfiles:
-        return load(prepare(profile_control="shuffled", profile_standardize=False, **settings))
+    def shuffle(**settings) -> UserVectors:
+        return load(prepare(vectors_control="shuffled", vectors_standardize=False, **settings))
 
-    plain, shuffled = load(prepare(profile_standardize=False)), shuffle()
+    plain, shuffled = load(prepare(vectors_standardize=False)), shuffle()
     moved = (plain.vectors[1:, 0] != shuffled.vectors[1:, 0]).any(dim=1)
     assert moved.float().mean() > 0.8
     as_set = [sorted(map(tuple, profiles.vectors[1:, 0].tolist())) for profiles in (plain, shuffled)]
@@ -154,9 +154,9 @@ def test_profile_path_overrides(prepare, tiny, tmp_path) -> None:
     elsewhere.mkdir()
     write(elsewhere, {f"u{user}": np.full(3, user, dtype=np.float32) for user in range(40)})
     for path in (elsewhere, elsewhere / "tiny.useremb.npz"):
-        assert load(prepare(profile_path=str(path))).vectors.shape[-1] == 3
-    with pytest.raises(InputError, match=r"profile_path: .* does not exist"):
-        load(prepare(profile_path=str(tmp_path / "nowhere")))
+        assert load(prepare(vectors_path=str(path))).vectors.shape[-1] == 3
+    with pytest.raises(InputError, match=r"vectors_path: .* does not exist"):
+        load(prepare(vectors_path=str(tmp_path / "nowhere")))
 
 
 def test_the_newer_of_text_and_binary_is_read(prepare, tiny) -> None:
@@ -171,8 +171,8 @@ def test_the_newer_of_text_and_binary_is_read(prepare, tiny) -> None:
 
 
 def test_random_profiles_are_other_vectors_of_the_same_users_and_spread(prepare) -> None:
-    random = load(prepare(profile_control="random", profile_standardize=False))
-    plain = load(prepare(profile_standardize=False))
+    random = load(prepare(vectors_control="random", vectors_standardize=False))
+    plain = load(prepare(vectors_standardize=False))
     assert torch.equal(random.present, plain.present)
     assert not random.vectors[~random.present].any()
     drawn, real = random.vectors[random.present], plain.vectors[plain.present]
@@ -180,7 +180,7 @@ def test_random_profiles_are_other_vectors_of_the_same_users_and_spread(prepare)
     within = 4 * real.std(dim=0) / len(real) ** 0.5
     assert ((drawn.mean(dim=0) - real.mean(dim=0)).abs() < within).all()
     assert torch.allclose(drawn.std(dim=0), real.std(dim=0), rtol=0.5)
-    assert torch.equal(load(prepare(profile_control="random", profile_standardize=False)).vectors, random.vectors)
+    assert torch.equal(load(prepare(vectors_control="random", vectors_standardize=False)).vectors, random.vectors)
     assert not torch.equal(
-        load(prepare(profile_control="random", profile_standardize=False, seed=5)).vectors, random.vectors
+        load(prepare(vectors_control="random", vectors_standardize=False, seed=5)).vectors, random.vectors
     )

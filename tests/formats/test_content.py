@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recbole_llmdistill.data.user_vectors import load_user_profiles
+from recbole_llmdistill.data.user_vectors import load_user_vectors
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import examine, read_profile_file, write_binary
 from recbole_llmdistill.inspection.user_map import lay_out
@@ -49,9 +49,9 @@ def test_training_refuses_equal_vectors_and_warns_of_nearly_equal_ones(prepare, 
     for vectors in (np.ones_like(NOISE), np.zeros_like(NOISE)):
         vectors_of_tiny(tiny, vectors)
         with pytest.raises(InputError, match=r"all 40 users are equal.*nothing to distil.*distill_alpha=0"):
-            load_user_profiles(prepared.train_data._dataset, prepared.model.settings)
+            load_user_vectors(prepared.train_data._dataset, prepared.model.settings)
     vectors_of_tiny(tiny, np.where(np.arange(40)[:, None, None] < 10, NOISE, np.float32(1)))
-    load_user_profiles(prepared.train_data._dataset, prepared.model.settings)
+    load_user_vectors(prepared.train_data._dataset, prepared.model.settings)
     assert "30 of 40 users have one and the same vector: there is little to distil" in caplog.text
 
 
@@ -59,7 +59,7 @@ def test_training_warns_of_users_that_are_written_otherwise(prepare, tiny, caplo
     prepared = prepare()
     users = [f"u{n}" if n < 30 else f" u{n}" for n in range(40)]
     np.savez(tiny / "tiny.useremb.npz", user_id=np.array(users), user_emb=NOISE[:, 0])
-    load_user_profiles(prepared.train_data._dataset, prepared.model.settings)
+    load_user_vectors(prepared.train_data._dataset, prepared.model.settings)
     assert "10 users are written otherwise than in the data set (the first is ' u30', there 'u30')" in caplog.text
 
 

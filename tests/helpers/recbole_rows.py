@@ -14,7 +14,12 @@ from recbole_llmdistill.data.dataset import CausalSequenceDataset
 @lru_cache
 def base_config(dataset: str, data_path: str) -> Config:
     """One config a data set: making it costs more than the data sets of these tests."""
-    settings = {"train_sequences": "prefix", "train_neg_sample_args": None, "state": "CRITICAL", "data_path": data_path}
+    settings = {
+        "sequence_training": "prefix",
+        "train_neg_sample_args": None,
+        "state": "CRITICAL",
+        "data_path": data_path,
+    }
     return Config("SASRecDistill", dataset, config_dict=settings)
 
 

@@ -12,7 +12,7 @@ SMALL = {
     "load_col": {"inter": ["user_id", "item_id", "rating", "timestamp"]},
     "MAX_ITEM_LIST_LENGTH": 10,
     "train_batch_size": 16,
-    "distill_precision": "float32",  # the same sums on every processor
+    "sequence_precision": "float32",  # the same sums on every processor
     "epochs": 4,
     "distill_epochs": 2,
     "show_progress": False,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recbole_llmdistill.data.user_vectors import UserProfiles
+from recbole_llmdistill.data.user_vectors import UserVectors
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation import DistillationHead
 
@@ -15,19 +15,19 @@ def make_head(configure):
     """Function (profiles, settings) -> head."""
     from recbole_llmdistill.config.settings import DistillationSettings
 
-    def make(profiles: UserProfiles, **settings) -> DistillationHead:
+    def make(profiles: UserVectors, **settings) -> DistillationHead:
         return DistillationHead(DistillationSettings.from_config(configure(**settings)), profiles, HIDDEN)
 
     return make
 
 
-def random_profiles(n_profiles: int, size: int) -> UserProfiles:
+def random_profiles(n_profiles: int, size: int) -> UserVectors:
     """Profiles of users 1 to 5; user 3 has none, user 4 only the first."""
     present = torch.ones(6, n_profiles, dtype=torch.bool)
     present[[0, 3]] = False
     present[4, 1:] = False
     vectors = torch.randn(6, n_profiles, size, generator=torch.Generator().manual_seed(2))
-    return UserProfiles(torch.where(present.unsqueeze(-1), vectors, 0), present)
+    return UserVectors(torch.where(present.unsqueeze(-1), vectors, 0), present)
 
 
 def random_states(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -84,7 +84,7 @@ def test_bridge_none_refuses_unequal_sizes(make_head) -> None:
 
 def test_several_profiles_are_averaged_over_those_that_exist(make_head) -> None:
     profiles = random_profiles(3, HIDDEN)
-    head = make_head(profiles, distill_bridge="none", profile_aggregation="mean", distill_loss="mse")
+    head = make_head(profiles, distill_bridge="none", vectors_aggregation="mean", distill_loss="mse")
     states, real = random_states(2)
     targets = torch.stack([profiles.vectors[1].mean(dim=0), profiles.vectors[4, 0]])
     expected = (states.mean(dim=1) - targets).square().mean()
@@ -93,7 +93,7 @@ def test_several_profiles_are_averaged_over_those_that_exist(make_head) -> None:
 
 def test_each_of_several_profiles_goes_through_the_bridge_before_attention(make_head) -> None:
     profiles = random_profiles(3, 7)
-    head = make_head(profiles, distill_bridge="down", profile_aggregation="attention", distill_loss="mse")
+    head = make_head(profiles, distill_bridge="down", vectors_aggregation="attention", distill_loss="mse")
     states, real = random_states(1)
     teacher, score = head.bridge.teacher, head.aggregation.score
     mapped = [vector @ teacher.weight.T + teacher.bias for vector in profiles.vectors[1]]

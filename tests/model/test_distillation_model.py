@@ -4,7 +4,7 @@ import pytest
 import torch
 from recbole.model.sequential_recommender import BERT4Rec, SASRec
 
-from recbole_llmdistill.data.user_vectors import load_user_profiles
+from recbole_llmdistill.data.user_vectors import load_user_vectors
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation import total_loss
 from recbole_llmdistill.model.distillation_model import resolve_layer
@@ -14,7 +14,7 @@ BOTH = pytest.mark.parametrize(("name", "base"), [("SASRecDistill", SASRec), ("B
 
 def begin(prepared):
     """Enter stage one as the trainer does; returns a training batch."""
-    profiles = load_user_profiles(prepared.train_data._dataset, prepared.model.settings)
+    profiles = load_user_vectors(prepared.train_data._dataset, prepared.model.settings)
     prepared.model.begin_distillation(profiles)
     return next(iter(prepared.train_data))
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from recbole.model.layers import FeedForward
+from recbole.model.layers import FeedForward, TransformerEncoder
 from torch import nn
 
 from recbole_llmdistill.model.cpu import ByteDropout, FusedGelu, RandomBytes, use_fast_layers
@@ -63,7 +63,42 @@ def test_exchanging_layers_changes_no_parameter() -> None:
     assert not [m for m in model.modules() if type(m) is nn.Dropout]
 
 
-def test_another_activation_stays(configure) -> None:
+def test_another_activation_stays() -> None:
     block = FeedForward(4, 8, 0.0, "swish", 1e-12)
     use_fast_layers(block)
     assert not isinstance(block.intermediate_act_fn, FusedGelu)
+
+
+@pytest.mark.parametrize("name", ["SASRecDistill", "BERT4RecDistill"])
+def test_switched_off_they_are_recboles_own_and_compute_the_same(prepare, monkeypatch, name: str) -> None:
+    without_chance = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "sequence_precision": "float32"}
+    fast, plain = (prepare(name, **without_chance, sequence_fast_layers=chosen) for chosen in (True, False))
+    plain.model.load_state_dict(fast.model.state_dict())
+    calls = []
+    own = TransformerEncoder.forward
+    monkeypatch.setattr(TransformerEncoder, "forward", lambda *args, **kwargs: calls.append(1) or own(*args, **kwargs))
+    batch = next(iter(fast.train_data))
+    losses = []
+    for prepared in (fast, plain):
+        torch.manual_seed(0)
+        loss = prepared.model.train().calculate_loss(batch)
+        loss.backward()
+        losses.append(loss.detach())
+    assert calls == [1]  # RecBole's encoder ran for the plain one alone
+    assert not [module for module in plain.model.modules() if isinstance(module, (ByteDropout, FusedGelu))]
+    assert [prepared.trainer.optimizer.defaults["fused"] for prepared in (fast, plain)] == [True, None]
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-5, atol=1e-6)
+    for (key, one), other in zip(fast.model.named_parameters(), plain.model.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-6, msg=key)
+
+
+def test_training_without_them_ends_where_training_with_them_does(prepare) -> None:
+    without_chance = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "sequence_precision": "float32"}
+    scores = []
+    for chosen in (True, False):
+        prepared = prepare(**without_chance, sequence_fast_layers=chosen, epochs=2)
+        prepared.trainer.fit(prepared.train_data, prepared.valid_data, saved=False)
+        prepared.model.eval()
+        batch = next(iter(prepared.test_data))[0]
+        scores.append(prepared.model.full_sort_predict(batch).detach())
+    torch.testing.assert_close(*scores, rtol=1e-3, atol=1e-4)

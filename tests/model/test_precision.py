@@ -15,7 +15,7 @@ BFLOAT16_STEP = 2**-8
 def test_loss_and_gradients_are_near_those_of_float32(prepare, model: str) -> None:
     results = []
     for precision in ("float32", "bfloat16"):
-        prepared = prepare(model, distill_precision=precision, **NO_DROPOUT)
+        prepared = prepare(model, sequence_precision=precision, **NO_DROPOUT)
         prepared.trainer._train_data = prepared.train_data
         prepared.trainer._begin_distillation(prepared.train_data)
         dataset = prepared.train_data._dataset

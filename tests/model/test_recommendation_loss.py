@@ -247,14 +247,14 @@ def test_smoothing_a_sampled_softmax_with_every_item_is_the_dense_formula() -> N
 
 
 LOSSES = {
-    "softmax": {"distill_rec_loss": "softmax"},
-    "sampled_softmax": {"distill_rec_loss": "sampled_softmax", "distill_negatives": 20},
-    "gbce": {"distill_rec_loss": "gbce", "distill_negatives": 20},
-    "smoothed": {"distill_popularity_smoothing": 0.1},
+    "softmax": {"sequence_loss": "softmax"},
+    "sampled_softmax": {"sequence_loss": "sampled_softmax", "sequence_negatives": 20},
+    "gbce": {"sequence_loss": "gbce", "sequence_negatives": 20},
+    "smoothed": {"sequence_popularity_smoothing": 0.1},
     "smoothed_sampled": {
-        "distill_rec_loss": "sampled_softmax",
-        "distill_negatives": 20,
-        "distill_popularity_smoothing": 0.1,
+        "sequence_loss": "sampled_softmax",
+        "sequence_negatives": 20,
+        "sequence_popularity_smoothing": 0.1,
     },
 }
 
@@ -280,7 +280,7 @@ def test_no_target_at_all_gives_zero_and_not_nan(prepare, loss: str) -> None:
 
 
 def test_popularity_counts_training_targets_alone(prepare) -> None:
-    prepared = prepare(distill_rec_loss="sampled_softmax", distill_popularity_smoothing=0.1)
+    prepared = prepare(sequence_loss="sampled_softmax", sequence_popularity_smoothing=0.1)
     reference = SequentialDataset(prepared.config).build()[0]
     counts = torch.zeros(reference.item_num)
     for item in reference.inter_feat[reference.iid_field].tolist():
@@ -292,7 +292,7 @@ def test_popularity_counts_training_targets_alone(prepare) -> None:
 
 
 def test_bert4recs_mask_token_is_no_negative(prepare) -> None:
-    model = prepare("BERT4RecDistill", distill_rec_loss="gbce", distill_negatives=100_000).model
+    model = prepare("BERT4RecDistill", sequence_loss="gbce", sequence_negatives=100_000).model
     drawn = model.recommendation_loss.negatives(1, torch.device("cpu"))
     assert (int(drawn.min()), int(drawn.max())) == (1, model.mask_token - 1)
 
@@ -307,13 +307,13 @@ def test_the_default_is_the_softmax_over_all_items(prepare) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"distill_rec_loss": "gbc"}, "distill_rec_loss='gbc': .*did you mean 'gbce'"),
-        ({"distill_negatives": 0}, "distill_negatives=0: .*greater than or equal to 1"),
-        ({"distill_gbce_calibration": 1.5}, r"distill_gbce_calibration=1\.5: .*less than or equal to 1"),
-        ({"distill_popularity_smoothing": -0.1}, r"distill_popularity_smoothing=-0\.1"),
-        ({"distill_rec_loss": "gbce", "distill_popularity_smoothing": 0.1}, "set distill_rec_loss to softmax or"),
-        ({"distill_rec_loss": "gbce", "train_sequences": "prefix"}, "distill_rec_loss=gbce is for whole sequences"),
-        ({"distill_popularity_smoothing": 0.1, "train_sequences": "prefix"}, "smoothing=0.1 is for whole sequences"),
+        ({"sequence_loss": "gbc"}, "sequence_loss='gbc': .*did you mean 'gbce'"),
+        ({"sequence_negatives": 0}, "sequence_negatives=0: .*greater than or equal to 1"),
+        ({"sequence_gbce_calibration": 1.5}, r"sequence_gbce_calibration=1\.5: .*less than or equal to 1"),
+        ({"sequence_popularity_smoothing": -0.1}, r"sequence_popularity_smoothing=-0\.1"),
+        ({"sequence_loss": "gbce", "sequence_popularity_smoothing": 0.1}, "set sequence_loss to softmax or"),
+        ({"sequence_loss": "gbce", "sequence_training": "prefix"}, "sequence_loss=gbce is for whole sequences"),
+        ({"sequence_popularity_smoothing": 0.1, "sequence_training": "prefix"}, "smoothing=0.1 is for whole sequences"),
     ],
 )
 def test_what_no_loss_serves_is_refused(configure, settings: dict, message: str) -> None:

@@ -17,7 +17,7 @@ AS_PREFIXES = pytest.mark.parametrize(("length", "overlap"), [(40, 0.5), (10, 0.
 
 @AS_PREFIXES
 def test_sasrec_loss_is_the_mean_of_recboles_prefix_losses(prepare, length: int, overlap: float) -> None:
-    prepared = prepare(MAX_ITEM_LIST_LENGTH=length, distill_window_overlap=overlap, **NO_DROPOUT)
+    prepared = prepare(MAX_ITEM_LIST_LENGTH=length, sequence_window_overlap=overlap, **NO_DROPOUT)
     dataset = prepared.train_data._dataset
     batch = dataset[torch.arange(len(dataset)).numpy()]
     reference = SASRec(prepared.config, dataset)
@@ -30,7 +30,7 @@ def test_sasrec_loss_is_the_mean_of_recboles_prefix_losses(prepare, length: int,
 
 @AS_PREFIXES
 def test_gradients_equal_those_of_the_prefix_losses(prepare, length: int, overlap: float) -> None:
-    prepared = prepare(MAX_ITEM_LIST_LENGTH=length, distill_window_overlap=overlap, **NO_DROPOUT)
+    prepared = prepare(MAX_ITEM_LIST_LENGTH=length, sequence_window_overlap=overlap, **NO_DROPOUT)
     dataset = prepared.train_data._dataset
     reference = SASRec(prepared.config, dataset)
     reference.load_state_dict(prepared.model.state_dict())

@@ -123,7 +123,7 @@ def test_gradients_are_clipped_by_default(configure) -> None:
 @BOTH
 @pytest.mark.parametrize("interrupted_after", [1, 2, 3], ids=["stage-one", "switch", "stage-two"])
 def test_resumed_equals_uninterrupted(prepare, name: str, interrupted_after: int) -> None:
-    settings = {"epochs": 6, "distill_epochs": 3, "profile_aggregation": "attention"}
+    settings = {"epochs": 6, "distill_epochs": 3, "vectors_aggregation": "attention"}
     whole = prepare(name, checkpoint_dir="whole", **settings)
     whole.trainer.fit(whole.train_data, whole.valid_data)
 
@@ -297,7 +297,7 @@ def test_a_trainable_target_collapses_and_the_trainer_says_so(prepare, caplog) -
 @BOTH
 @pytest.mark.parametrize("loss", ["softmax", "sampled_softmax", "gbce"])
 def test_half_precision_changes_the_loss_little(prepare, name: str, loss: str) -> None:
-    exact, half = ({"enable_amp": amp, "epochs": 2, "distill_rec_loss": loss} for amp in (False, True))
+    exact, half = ({"enable_amp": amp, "epochs": 2, "sequence_loss": loss} for amp in (False, True))
     curves = []
     for settings in (exact, half):
         prepared = prepare(name, **settings)

@@ -97,13 +97,13 @@ def test_only_data_settings_call_for_another_data_set(settings) -> None:
         "train_batch_size": 3,
         "hidden_size": 8,
         "epochs": 1,
-        "profile_control": "shuffled",
+        "vectors_control": "shuffled",
     }
     for key, value in fitting.items():
         assert data.fits(config_of({**given, key: value})), key
     other = {
         "MAX_ITEM_LIST_LENGTH": 7,
-        "train_sequences": "prefix",
+        "sequence_training": "prefix",
         "seed": 3,
         "user_inter_num_interval": "[9,inf)",
         "rm_dup_inter": "first",
@@ -116,11 +116,11 @@ def test_only_data_settings_call_for_another_data_set(settings) -> None:
 def test_lent_data_know_the_settings_of_the_trial(settings) -> None:
     given = settings("SASRecDistill")
     data = SharedData.build(config_of(given))
-    config = config_of({**given, "profile_path": "elsewhere", "train_batch_size": 5})
+    config = config_of({**given, "vectors_path": "elsewhere", "train_batch_size": 5})
     train_data, _, _ = data.loaders(config)
-    assert train_data._dataset.config["profile_path"] == "elsewhere"
+    assert train_data._dataset.config["vectors_path"] == "elsewhere"
     assert train_data.batch_size == 5
-    assert data.parts[0].config["profile_path"] is None
+    assert data.parts[0].config["vectors_path"] is None
 
 
 def test_a_recorded_trial_is_reported_again_and_not_trained(settings, run, monkeypatch) -> None:

@@ -20,15 +20,15 @@ from recbole_llmdistill.model.distillation_model import resolve_layer
 from recbole_llmdistill.registry import MODELS
 
 # Told apart by other means: profile vectors by their content, runs by their seed.
-_NOT_PART_OF_A_RUN = {"seed", "profile_path", "profile_split_check"}
+_NOT_PART_OF_A_RUN = {"seed", "vectors_path", "profile_split_check"}
 # Only its data set is built; prefixes go with none of the losses that the arms may have.
 _REFERENCE = Arm(
     "split",
     "SASRecDistill",
     "plain",
     {
-        **{"distill_alpha": 0.0, "train_sequences": "prefix", "train_neg_sample_args": None, "loss_type": "CE"},
-        **{"distill_rec_loss": "softmax", "distill_popularity_smoothing": 0.0},
+        **{"distill_alpha": 0.0, "sequence_training": "prefix", "train_neg_sample_args": None, "loss_type": "CE"},
+        **{"sequence_loss": "softmax", "sequence_popularity_smoothing": 0.0},
     },
 )
 
@@ -141,7 +141,8 @@ def distils(config: Mapping[str, Any]) -> bool:
 def _identity(config: Config, profiles: Path | None) -> str:
     settings = identity(config.final_config_dict, but=_NOT_PART_OF_A_RUN)
     if config["model"] in MODELS:
-        ours = DistillationSettings.from_config(config).model_dump()
+        checked = DistillationSettings.from_config(config)
+        ours = checked.model_dump() | checked.loss_options.model_dump()
         settings |= {key: value for key, value in ours.items() if key in settings}  # 0 and 0.0 are one value
         settings["distill_layer"] = resolve_layer(settings["distill_layer"], settings["n_layers"])
     if profiles is not None:

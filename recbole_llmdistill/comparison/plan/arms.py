@@ -6,7 +6,7 @@ from typing import Any
 
 from recbole_llmdistill.comparison.plan.ablations import ablation_settings
 from recbole_llmdistill.comparison.plan.arm import Arm
-from recbole_llmdistill.config.model_names import explain_unknown_model
+from recbole_llmdistill.config.model_names import base_model, explain_unknown_model
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.registry import MODELS
 
@@ -14,9 +14,9 @@ PLAIN: dict[str, Any] = {"distill_alpha": 0.0}
 """Settings that make a distilled model the plain one on the same road."""
 
 CONTROLS: dict[str, tuple[str, dict[str, Any]]] = {
-    "shuffled": ("{distilled}, profiles shuffled", {"profile_control": "shuffled"}),
-    "random": ("{distilled}, random vectors", {"profile_control": "random"}),
-    "smoothed": ("{plain}, smoothed by popularity", {**PLAIN, "distill_popularity_smoothing": 0.1}),
+    "shuffled": ("{distilled}, profiles shuffled", {"vectors_control": "shuffled"}),
+    "random": ("{distilled}, random vectors", {"vectors_control": "random"}),
+    "smoothed": ("{plain}, smoothed by popularity", {**PLAIN, "sequence_popularity_smoothing": 0.1}),
 }
 """Controls of a distilled model by name: the label, and the settings. They tell knowledge from regularisation."""
 
@@ -41,7 +41,7 @@ def build_arms(
         ablations: names in ``properties/comparison/ablations.yaml``, likewise.
         vectors: name -> file or folder of further profile vectors, likewise.
         baseline: label of an arm, or name of a model.
-        configured: gives the final settings of a distilled model; ``n_layers`` and ``train_sequences`` are read.
+        configured: gives the final settings of a distilled model; ``n_layers`` and ``sequence_training`` are read.
 
     Raises:
         InputError: an unknown model, control, ablation or baseline; names the nearest.
@@ -69,13 +69,8 @@ def build_arms(
     return _with_baselines(arms, baseline)
 
 
-def base_model(name: str) -> str:
-    """Name of the model that a distilled one is made of."""
-    return name.removesuffix("Distill")
-
-
 def _plain_label(name: str, settings: Mapping[str, Any]) -> str:
-    whole = settings.get("train_sequences", "whole") == "whole"
+    whole = settings.get("sequence_training", "whole") == "whole"
     return f"{base_model(name)} ({'whole sequences' if whole else 'distillation off'})"
 
 
@@ -95,7 +90,7 @@ def _variants(
         for key, label, value in ablation_settings(ablation, settings)
     ]
     paths = vectors.items()
-    return arms + [Arm(f"{name}, {label}", name, "ablation", {"profile_path": path}, plain) for label, path in paths]
+    return arms + [Arm(f"{name}, {label}", name, "ablation", {"vectors_path": path}, plain) for label, path in paths]
 
 
 def _with_baselines(arms: list[Arm], baseline: str | None) -> list[Arm]:

@@ -128,12 +128,12 @@ def _save_cases(file: Path, trainer, collector: RecordingCollector, dataset, hel
 
 def scores_are_logits(config) -> bool:
     """Whether a model is trained by cross-entropy over the items, so that a softmax of its scores means something."""
-    return config["loss_type"] == "CE" and config["distill_rec_loss"] != "gbce"
+    return config["loss_type"] == "CE" and config["sequence_loss"] != "gbce"
 
 
 def _write_into(folder: Path, config) -> None:
     """Have RecBole write checkpoints and its TensorBoard log into ``folder``; what is read stays where it is."""
-    for key in ("data_path", "profile_path"):
+    for key in ("data_path", "vectors_path"):
         if config[key]:
             config[key] = os.path.abspath(config[key])
     config["checkpoint_dir"] = str(folder)

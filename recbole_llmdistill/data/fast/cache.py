@@ -28,7 +28,7 @@ TABLES = ("inter_feat", "user_feat", "item_feat")
 PROPERTIES = {"field2type": FeatureType, "field2source": FeatureSource, "field2seqlen": int, "field2bucketnum": int}
 # Arguments of RecBole's data sets that matter only after this stage.
 LATER = {
-    *("train_sequences", "sequence_order", "unused_col", "NEG_PREFIX", "LIST_SUFFIX", "MAX_ITEM_LIST_LENGTH"),
+    *("sequence_training", "sequence_order", "unused_col", "NEG_PREFIX", "LIST_SUFFIX", "MAX_ITEM_LIST_LENGTH"),
     *("ITEM_LIST_LENGTH_FIELD", "POSITION_FIELD"),
 }
 
@@ -52,7 +52,7 @@ class DataCache:
         prefixes, additional files, preloaded weights, numerical features).
         """
         config = dataset.config
-        chosen = config["distill_data_cache"]
+        chosen = config["sequence_data_cache"]
         unusual = ("benchmark_filename", "additional_feat_suffix", "preload_weight", "numerical_features")
         if not chosen or any(config[key] for key in unusual):
             return None
@@ -88,7 +88,7 @@ class DataCache:
         except OSError as error:
             getLogger().warning(f"The data cache {self.file} could not be written ({error.strerror}); going on without")
             return
-        getLogger().info(f"Data set kept in {self.file} for the next start (distill_data_cache=False: never)")
+        getLogger().info(f"Data set kept in {self.file} for the next start (sequence_data_cache=False: never)")
 
 
 def _digest(config, files: list[Path]) -> str:

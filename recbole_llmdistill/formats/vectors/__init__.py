@@ -42,7 +42,7 @@ def read_profile_file(path: Path) -> ProfileTable:
             return read_binary(path)
         return read_text(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); see profile_path") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); see vectors_path") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from error
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from recbole.data.dataset import Dataset
 from torch import nn
+from torch.nn import functional as F
 
 from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.errors import InputError
@@ -17,13 +18,24 @@ from recbole_llmdistill.model.recommendation_loss.sampled_softmax import Sampled
 
 
 class Softmax(nn.Module):
-    """RecBole's cross-entropy loss: the softmax over all items, the padding item among them, as RecBole has it."""
+    """RecBole's cross-entropy loss: the softmax over all items, the padding item among them, as RecBole has it.
+
+    Args:
+        fast: compute it without ever having all logits at once.
+    """
+
+    def __init__(self, fast: bool = True) -> None:
+        super().__init__()
+        self.fast = fast
 
     def forward(
         self, states: torch.Tensor, item_embeddings: torch.Tensor, targets: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
         """``states [N, H]``, ``item_embeddings [I, H]``, ``targets [N]``, ``bias [I]`` -> scalar."""
-        return linear_cross_entropy(states, item_embeddings, targets, bias)
+        if self.fast:
+            return linear_cross_entropy(states, item_embeddings, targets, bias)
+        logits = F.linear(states, item_embeddings, bias)
+        return F.cross_entropy(logits, targets, reduction="sum") / max(len(targets), 1)
 
 
 def item_popularity(training_part: Dataset, n_items: int) -> torch.Tensor:
@@ -38,23 +50,23 @@ def item_popularity(training_part: Dataset, n_items: int) -> torch.Tensor:
 
 
 def build_recommendation_loss(settings: DistillationSettings, training_part: Dataset, n_items: int) -> nn.Module:
-    """Loss of ``distill_rec_loss``, with the smoothing of ``distill_popularity_smoothing``.
+    """Loss of ``sequence_loss``, with the smoothing of ``sequence_popularity_smoothing``.
 
     Args:
         settings: the run's settings.
         training_part: training part of a built RecBole data set; counts how popular items are, where that is needed.
         n_items: items in RecBole's count, the padding item among them.
     """
-    if settings.distill_rec_loss == "gbce":
-        negatives = UniformNegatives(settings.distill_negatives, n_items)
-        return GeneralisedBinaryCrossEntropy(negatives, settings.distill_gbce_calibration)
-    if settings.distill_rec_loss == "sampled_softmax":
-        loss = SampledSoftmax(PopularNegatives(settings.distill_negatives, item_popularity(training_part, n_items)))
+    if settings.sequence_loss == "gbce":
+        negatives = UniformNegatives(settings.sequence_negatives, n_items)
+        return GeneralisedBinaryCrossEntropy(negatives, settings.sequence_gbce_calibration)
+    if settings.sequence_loss == "sampled_softmax":
+        loss = SampledSoftmax(PopularNegatives(settings.sequence_negatives, item_popularity(training_part, n_items)))
     else:
-        loss = Softmax()
-    if settings.distill_popularity_smoothing == 0:
+        loss = Softmax(settings.sequence_fast_layers)
+    if settings.sequence_popularity_smoothing == 0:
         return loss
-    return PopularitySmoothing(loss, settings.distill_popularity_smoothing, item_popularity(training_part, n_items))
+    return PopularitySmoothing(loss, settings.sequence_popularity_smoothing, item_popularity(training_part, n_items))
 
 
 def check_recommendation_loss(config: Mapping[str, Any]) -> None:
@@ -63,15 +75,15 @@ def check_recommendation_loss(config: Mapping[str, Any]) -> None:
     Raises:
         InputError: another loss than the softmax, or smoothing, with prefixes; smoothing with gBCE.
     """
-    loss, smoothing = config["distill_rec_loss"], config["distill_popularity_smoothing"]
-    if config["train_sequences"] == "prefix" and (loss != "softmax" or smoothing):
-        key = f"distill_rec_loss={loss}" if loss != "softmax" else f"distill_popularity_smoothing={smoothing}"
+    loss, smoothing = config["sequence_loss"], config["sequence_popularity_smoothing"]
+    if config["sequence_training"] == "prefix" and (loss != "softmax" or smoothing):
+        key = f"sequence_loss={loss}" if loss != "softmax" else f"sequence_popularity_smoothing={smoothing}"
         raise InputError(
-            f"{key} is for whole sequences, and train_sequences=prefix has RecBole's own losses (loss_type); set "
-            "train_sequences=whole"
+            f"{key} is for whole sequences, and sequence_training=prefix has RecBole's own losses (loss_type); set "
+            "sequence_training=whole"
         )
     if loss == "gbce" and smoothing:
         raise InputError(
-            f"distill_popularity_smoothing={smoothing} smooths the targets of a softmax, and distill_rec_loss=gbce "
-            "is none; set distill_rec_loss to softmax or sampled_softmax"
+            f"sequence_popularity_smoothing={smoothing} smooths the targets of a softmax, and sequence_loss=gbce "
+            "is none; set sequence_loss to softmax or sampled_softmax"
         )

@@ -55,7 +55,7 @@ class InteractionColumns:
 
         base = getattr(recbole.data.dataset, f"{config['model']}Dataset")
         numbers = [*self.fields, *self.time_fields]
-        config["distill_data_cache"] = False  # it would hold data with gaps, which must not reach a training
+        config["sequence_data_cache"] = False  # it would hold data with gaps, which must not reach a training
 
         class ShownDataset(base):
             """RecBole fills gaps with the mean of the column: a value that nobody gave."""
