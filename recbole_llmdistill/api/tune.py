@@ -15,7 +15,10 @@ from recbole_llmdistill.tuning.options import SearchOptions
 class TuneOptions(SearchOptions):
     """Options of :func:`tune`."""
 
-    out: Path | None = Field(None, description="folder for the results; None: tune/<model>-<dataset>")
+    # Set before the search reads it.
+    out: Path | None = Field(  # type: ignore[assignment]
+        None, description="folder for the results; None: tune/<model>-<dataset>"
+    )
     model: str | None = Field(None, description="name of the model, unless a config file names it")
     dataset: str | None = Field(None, description="name of the data set, likewise")
     config_files: tuple[str, ...] = Field((), description="RecBole yaml files, later ones count for more")
@@ -88,6 +91,7 @@ def tune(options: TuneOptions | None = None, **keywords: Any) -> TuneResult:
         space = read_space(path)
         check_space(space, path, config, settings)
         best = run_search(Search(config, space, options))
+    assert options.out is not None
     folder = SearchFolder(options.out)
     with open(folder.trials, encoding="utf-8", newline="") as file:
         trials = list(csv.DictReader(file))

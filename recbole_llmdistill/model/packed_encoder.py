@@ -1,10 +1,10 @@
 """RecBole's transformer over packed rows: the same function of the same parameters, without the detours."""
 
 import math
+from typing import Any
 
 import torch
 from recbole.model.layers import MultiHeadAttention
-from torch import nn
 from torch.nn import functional as F
 
 from recbole_llmdistill.model.cpu import current_product_type, origin_of, take_rows
@@ -15,7 +15,7 @@ _POSITIONS = 64
 
 
 def encode(
-    model: nn.Module, items: torch.Tensor, packing: Packing, causal: bool, wanted: torch.Tensor, all_states: bool
+    model: Any, items: torch.Tensor, packing: Packing, causal: bool, wanted: torch.Tensor, all_states: bool
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """States for a batch of sequences.
 

@@ -1,12 +1,12 @@
 """How a search is run; what it searches is the space."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recbole_llmdistill.tuning.schedulers import SCHEDULERS
-from recbole_llmdistill.tuning.searchers import SEARCHERS
+from recbole_llmdistill.tuning.schedulers import Scheduler
+from recbole_llmdistill.tuning.searchers import Searcher
 
 
 class SearchOptions(BaseModel):
@@ -15,13 +15,11 @@ class SearchOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     trials: int = Field(20, ge=1, description="sets of settings that are drawn")
-    scheduler: Literal[SCHEDULERS] = Field("asha", description="what stops a trial early: asha, median or none")
+    scheduler: Scheduler = Field("asha", description="what stops a trial early: asha, median or none")
     grace_epochs: Annotated[int, Field(ge=1)] | None = Field(
         None, description="epochs that every trial trains at least; None: an eighth of all"
     )
-    searcher: Literal[SEARCHERS] = Field(
-        "random", description="what draws the trials: random, hyperopt, optuna or bayesopt"
-    )
+    searcher: Searcher = Field("random", description="what draws the trials: random, hyperopt, optuna or bayesopt")
     concurrency: Annotated[int, Field(ge=1)] | None = Field(
         None, description="most trials at once; None: as many as there is room for"
     )

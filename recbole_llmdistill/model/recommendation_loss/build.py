@@ -49,7 +49,9 @@ def build_recommendation_loss(settings: DistillationSettings, training_part: Dat
         negatives = UniformNegatives(settings.distill_negatives, n_items)
         return GeneralisedBinaryCrossEntropy(negatives, settings.distill_gbce_calibration)
     if settings.distill_rec_loss == "sampled_softmax":
-        loss = SampledSoftmax(PopularNegatives(settings.distill_negatives, item_popularity(training_part, n_items)))
+        loss: nn.Module = SampledSoftmax(
+            PopularNegatives(settings.distill_negatives, item_popularity(training_part, n_items))
+        )
     else:
         loss = Softmax()
     if settings.distill_popularity_smoothing == 0:
