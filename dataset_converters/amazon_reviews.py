@@ -14,7 +14,7 @@ from recbole_llmdistill.errors import InputError
 
 _ASIN_LENGTH = 10
 _TAG = re.compile(r"<[^<>]*>")
-_ITEM_COLUMNS = {
+_ITEM_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "item_id:token": pl.String,
     "title:token_seq": pl.String,
     "brand:token": pl.String,
@@ -44,7 +44,7 @@ class AmazonReviews(Source):
         items = files.open(_only_one(files, metadata)) if metadata else None
         return RawTables(
             interactions,
-            items and (lambda wanted: _read_items(items, wanted)),
+            (lambda wanted: _read_items(items, wanted)) if items else None,
             rating_field="rating",
             notes=[note, "" if items else "no meta_ file: items have no text"],
         )
@@ -71,8 +71,8 @@ def _scan_csv(path: Path) -> tuple[pl.LazyFrame, str]:
         columns = ["user_id:token", "item_id:token", "rating", "timestamp"]
         note = "ratings of the 2014 release: user, item, rating, timestamp"
         head = pl.read_csv(path, has_header=False, infer_schema=False, n_rows=1000)
-        second_is_item = (head.to_series(1).str.len_chars() == _ASIN_LENGTH).mean()
-        if (head.to_series(0).str.len_chars() == _ASIN_LENGTH).mean() > second_is_item:
+        first, second = ((head.to_series(place).str.len_chars() == _ASIN_LENGTH).sum() for place in (0, 1))
+        if first > second:
             columns[:2] = reversed(columns[:2])
             note = "ratings of the 2018 release: item, user, rating, timestamp"
         lazy = pl.scan_csv(path, has_header=False, schema=dict.fromkeys(columns, pl.String))

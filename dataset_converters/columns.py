@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -79,7 +79,7 @@ def examine(table: Table, names: list[str]) -> list[Column]:
         for key, expression in _statistics(name, schema[name]).items()
     ]
     counted = table.collect(table.frame.select(asked)).row(0, named=True) if asked else {}
-    found: dict[str, dict[str, float]] = {name: {} for name in names}
+    found: dict[str, dict[str, Any]] = {name: {} for name in names}
     for key, value in counted.items():
         name, statistic = key.rsplit("\0", 1)
         found[name][statistic] = value
@@ -110,7 +110,7 @@ def _statistics(name: str, data_type: pl.DataType) -> dict[str, pl.Expr]:
     return {"values": column.count()}
 
 
-def _column(table: Table, name: str, data_type: pl.DataType, found: dict[str, float]) -> Column:
+def _column(table: Table, name: str, data_type: pl.DataType, found: dict[str, Any]) -> Column:
     if not found["values"]:
         return Column(name, "nothing", None, remark="it has no values")
     if data_type == pl.String:
@@ -138,7 +138,7 @@ def _shown_moment(column: pl.Expr, data_type: pl.DataType) -> pl.Expr:
     return column.dt.strftime("%Y-%m-%d %H:%M:%S").str.strip_suffix(" 00:00:00")
 
 
-def _of_numbers(name: str, data_type: pl.DataType, found: dict[str, float]) -> Column:
+def _of_numbers(name: str, data_type: pl.DataType, found: dict[str, Any]) -> Column:
     column, largest = pl.col(name), found["largest"]
     if data_type.is_integer():
         if largest > EXACT_IN_FLOAT32:
@@ -153,7 +153,7 @@ def _code(name: str, values: pl.Expr) -> Column:
     return Column(name, "code", values, remark="whole numbers that float32 cannot hold, kept as they are written")
 
 
-def _of_strings(table: Table, name: str, found: dict[str, float]) -> Column:
+def _of_strings(table: Table, name: str, found: dict[str, Any]) -> Column:
     text, values = present(name), found["values"]
     if found["bool"] == values:
         return Column(name, "yes or no", text.str.to_lowercase())
@@ -194,7 +194,7 @@ def _units(table: Table, name: str) -> list[str]:
 def _what_was_read(table: Table, name: str, form: NumberForm, units: list[str], either: bool) -> str:
     """With an example, so that a wrong reading is seen."""
     telling = present(name).str.contains("[.,]") if either else present(name).str.contains(r"[^\d.+-]")
-    found = table.first(telling, name)
+    found = table.find(telling, name)
     if not found:
         return ""
     value = found[1].strip()
@@ -226,7 +226,7 @@ def read_ids(table: Table, name: str, notes: list[str]) -> pl.Expr:
         return pl.when(column.is_finite()).then(column).cast(pl.String)
     if data_type != pl.String:
         return column.cast(pl.String)
-    rounded = table.first(column.str.contains(_ROUNDED), name)
+    rounded = table.find(column.str.contains(_ROUNDED), name)
     if rounded:
         raise InputError(
             f"{rounded[0]}, column {name}: {rounded[1]!r} is an id that a spreadsheet has rounded, so that different "
@@ -242,18 +242,17 @@ def read_numbers(table: Table, name: str) -> tuple[pl.Expr, str]:
         InputError: with the first value that is none.
     """
     column = examine(table, [name])[0]
+    if column.values is None:
+        return pl.lit(None, pl.Float64), column.remark
     if column.kind == "number":
         return column.values, column.remark
     if column.kind == "yes or no":
         return (column.values == "true").cast(pl.Float64), "true is 1, false is 0"
     if column.kind == "code":
         return column.values.cast(pl.Float64), ""
-    if column.kind == "nothing":
-        return pl.lit(None, pl.Float64), column.remark
     if table.frame.collect_schema()[name] != pl.String:
         raise InputError(f"{table.name}: column {name} holds no numbers but {table.frame.collect_schema()[name]}")
-    counts = {form: table.frame.select(form.fits(present(name)).sum()) for form in FORMS}
-    counts = {form: table.collect(lazy).item() for form, lazy in counts.items()}
+    counts = {form: table.collect(table.frame.select(form.fits(present(name)).sum())).item() for form in FORMS}
     form = most_common(counts)
     if column.remark.startswith("text, as"):
         raise InputError(f"{table.name}: column {name} holds no numbers of one kind: {column.remark[9:]}")
@@ -289,7 +288,7 @@ def read_times(table: Table, name: str, given_format: str | None) -> tuple[pl.Ex
         raise InputError(f"{table.name}: column {name} holds no times but {data_type}")
     if given_format is not None:
         seconds = moments.GivenForm(given_format).parse(text)
-        unread = table.first(text.is_not_null() & seconds.is_null(), name)
+        unread = table.find(text.is_not_null() & seconds.is_null(), name)
         if unread:
             raise InputError(
                 f"{unread[0]}, column {name}: {unread[1]!r} is not written as --time-format={given_format!r}"
@@ -331,7 +330,7 @@ def _time_form(table: Table, name: str, text: pl.Expr) -> moments.TimeForm:
 
 
 def _refuse_unreadable(table: Table, name: str, text: pl.Expr, seconds: pl.Expr, example: str) -> None:
-    found = table.first(text.is_not_null() & seconds.is_null(), name)
+    found = table.find(text.is_not_null() & seconds.is_null(), name)
     if found:
         others = table.collect(table.frame.select(seconds.is_not_null().any())).item()
         problem = (

@@ -291,6 +291,7 @@ class _Quoting:
                 return
         while True:
             found = self._fields.match(line, position)
+            assert found is not None  # the pattern fits nothing, too
             if found.end() == position and line[position : position + 1] == '"':
                 self._opens(line, position)
                 return

@@ -91,7 +91,7 @@ def scan_records(path: Path, fields: Mapping[str, type[pl.DataType]], workspace:
         )
     if is_json(path):
         return pl.scan_ndjson(path, schema=dict(fields))
-    parts = []
+    parts: list[Path] = []
     for rows in _in_parts(tuple(record.get(name) for name in fields) for record in records(path)):
         parts.append(workspace / f"{path.name}.{len(parts)}.parquet")
         pl.DataFrame(rows, schema=dict(fields), orient="row", strict=False).write_parquet(parts[-1])
@@ -110,7 +110,11 @@ def _in_parts(rows: Iterator[tuple]) -> Iterator[list[tuple]]:
 
 
 def read_wanted(
-    path: Path, id_fields: tuple[str, ...], wanted: pl.Series, columns: Mapping[str, pl.DataType | type], row: Callable
+    path: Path,
+    id_fields: tuple[str, ...],
+    wanted: pl.Series,
+    columns: Mapping[str, pl.DataType | type[pl.DataType]],
+    row: Callable,
 ) -> pl.DataFrame:
     """A table of the records whose id is wanted.
 

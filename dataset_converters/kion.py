@@ -55,7 +55,7 @@ class Kion(Source):
                 day.dt.epoch("s").alias("timestamp:float"),
             ),
             lambda _: _read_items(items, _ENGLISH_NAMES if suffix else {}),
-            users and (lambda _: _read_users(users)),
+            (lambda _: _read_users(users)) if users else None,
             rating_field="watched_pct",
             notes=[f"items and users in {'English' if suffix else 'Russian'}", "times are days"],
         )

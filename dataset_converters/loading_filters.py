@@ -73,7 +73,10 @@ def count_left_out(log: pl.DataFrame, user: str, item: str, settings: Mapping[st
             break
         codes = [column[kept] for column in codes]
     left = [len(np.unique(column)) for column in codes]
-    return LeftOut(before[0] - left[0], before[1] - left[1], log.height - len(codes[0]), *before, log.height)
+    return LeftOut(
+        *(before[0] - left[0], before[1] - left[1], log.height - len(codes[0])),
+        *(before[0], before[1], log.height),
+    )
 
 
 def parse_intervals(name: str, text: object) -> list[tuple[str, float, float, str]]:

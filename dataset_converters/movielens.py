@@ -56,7 +56,7 @@ def _read_100k(files: RawFiles) -> RawTables:
     return RawTables(
         ratings,
         lambda _: _movies_100k(movies),
-        users and (lambda _: _users_100k(users)),
+        (lambda _: _users_100k(users)) if users else None,
         rating_field="rating",
         notes=["format of MovieLens 100K"],
     )
@@ -94,7 +94,7 @@ def _read_dat(files: RawFiles) -> RawTables:
     return RawTables(
         ratings,
         lambda _: _with_tags(_movies(split_fields(movies, "::", ["movieId", "title", "genres"])), _tags_dat(tags)),
-        users and (lambda _: _users_1m(users)),
+        (lambda _: _users_1m(users)) if users else None,
         rating_field="rating",
         notes=["format of MovieLens 1M" if users else "format of MovieLens 10M"],
     )
@@ -136,7 +136,7 @@ def _read_csv(files: RawFiles) -> RawTables:
         ),
         lambda _: _with_tags(
             _movies(scan_csv(movies, text).collect()),
-            tags and scan_csv(tags, dict.fromkeys(("userId", "movieId", "tag"), pl.String)),
+            scan_csv(tags, dict.fromkeys(("userId", "movieId", "tag"), pl.String)) if tags else None,
         ),
         rating_field="rating",
         notes=["csv format of MovieLens 20M and later"],

@@ -45,7 +45,9 @@ def _not_utf8(files: RawFiles) -> str | None:
 def _place(files: RawFiles, text: str) -> str:
     """File and line of the value that the error is about, if it can be found; else where all files are."""
     found = _BAD_VALUE.search(text) or _BAD_CONVERSION.search(text)
-    for file, path in files.opened.items() if found else ():
+    if not found:
+        return str(files.given)
+    for file, path in files.opened.items():
         line = _line_of(path, found["column"], found["value"].strip(' "'))
         if line:
             return f"{file}, line {line}"

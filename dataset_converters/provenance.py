@@ -4,6 +4,9 @@ import dataclasses
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import polars as pl
 
 import recbole_llmdistill
 from recbole_llmdistill.dataset_converters.filters import Account, Filters
@@ -43,7 +46,7 @@ def write_provenance(
         left_out: what RecBole will leave out by the settings that were written.
     """
     log = account.interactions
-    content = {
+    content: dict[str, Any] = {
         "source": source.name,
         "publisher": source.publisher,
         "options": source.model_dump(),
@@ -68,7 +71,9 @@ def write_provenance(
         content["fields"][TIME] = (
             "seconds since 1970, UTC; RecBole would round them to float32, so it sorts by time_rank"
         )
-        content["first_interaction"], content["last_interaction"] = map(iso_time, (log[TIME].min(), log[TIME].max()))
+        content["first_interaction"], content["last_interaction"] = map(
+            iso_time, log.select(first=pl.col(TIME).min(), last=pl.col(TIME).max()).row(0)
+        )
     if split:
         content["global_time_split"] = {
             "last_training_moment": iso_time(split.last_training_second),

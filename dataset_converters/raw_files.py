@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any
 
 import pyarrow as pa
 from tqdm import tqdm
@@ -21,7 +21,7 @@ from tqdm import tqdm
 from recbole_llmdistill.errors import InputError
 
 _CHUNK = 1 << 20
-_DECOMPRESS = {
+_DECOMPRESS: dict[str, Callable[[Any], Any]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
     ".xz": lzma.open,
@@ -229,7 +229,7 @@ def _natural_order(file: RawFile) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
-def _read(content: BinaryIO) -> bytes:
+def _read(content: IO[bytes]) -> bytes:
     """The next piece; what the decompressors raise for a broken file becomes an EOFError, a full disk does not."""
     try:
         return content.read(_CHUNK)
@@ -245,7 +245,7 @@ def _cheapest(files: list[RawFile]) -> RawFile:
     return cheapest[0]
 
 
-def _copy(content: BinaryIO, target: Path, total: int, position: Callable[[], int], name: str) -> None:
+def _copy(content: IO[bytes], target: Path, total: int, position: Callable[[], int], name: str) -> None:
     with (
         open(target, "wb") as out,
         tqdm(total=total, unit="B", unit_scale=True, desc=f"unpacking {name}", disable=None, leave=False) as bar,

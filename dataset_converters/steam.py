@@ -8,7 +8,7 @@ from recbole_llmdistill.dataset_converters.json_lines import read_wanted, scan_r
 from recbole_llmdistill.dataset_converters.raw_files import RawFiles
 from recbole_llmdistill.dataset_converters.source import RawTables, Source
 
-_ITEM_COLUMNS = {
+_ITEM_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "item_id:token": pl.String,
     "title:token_seq": pl.String,
     "genres:token_seq": pl.List(pl.String),
@@ -43,7 +43,7 @@ class Steam(Source):
                 pl.col("hours").alias("hours:float"),
                 pl.col("date").str.to_datetime("%Y-%m-%d").dt.epoch("s").alias("timestamp:float"),
             ),
-            games and (lambda wanted: _read_games(games, wanted)),
+            (lambda wanted: _read_games(games, wanted)) if games else None,
             rating_field="hours",
             notes=["times are days", "" if games else "no steam_games.json: items have no text"],
         )

@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+from polars.datatypes import DataTypeClass
 
 from recbole_llmdistill.dataset_converters.csv_text import CsvText, open_csv
 from recbole_llmdistill.dataset_converters.raw_files import TABLE_SUFFIXES, RawFile, RawFiles
@@ -77,7 +79,13 @@ class Table:
         """The result of a query on these rows, which are never all in memory."""
         return lazy.collect(engine="streaming")
 
-    def first(self, condition: pl.Expr, column: str) -> tuple[str, object] | None:
+    def first(self, condition: pl.Expr, column: str) -> tuple[str, Any]:
+        """As :meth:`find`, of a condition that holds for some row."""
+        found = self.find(condition, column)
+        assert found is not None
+        return found
+
+    def find(self, condition: pl.Expr, column: str) -> tuple[str, Any] | None:
         """Where the first row is for which the condition holds (file and line, or row), and its value in a column."""
         for part in self.parts:
             rows = part.frame.with_row_index(_ROW).filter(condition).select(_ROW, column).head(1)
@@ -140,7 +148,7 @@ def _open_part(files: RawFiles, file: RawFile, encoding: str | None, quotes: boo
         text = open_csv(path, file.name, files.workspace, encoding, quotes)
         frame = _parsed_once(text, files.workspace)
     present = frame.collect_schema().names()
-    folders = dict(_PARTITION.fullmatch(part).groups() for part in file.path.parts if _PARTITION.fullmatch(part))
+    folders = {found[1]: found[2] for part in file.path.parts if (found := _PARTITION.fullmatch(part))}
     partitions = {name: value for name, value in folders.items() if name not in present}
     frame = frame.with_columns(
         pl.lit(None if value == _NO_VALUE else value, pl.String).alias(name) for name, value in partitions.items()
@@ -234,7 +242,7 @@ def _check_same_columns(parts: list[Part], option: str) -> None:
                 )
 
 
-def _alike(one: pl.DataType, other: pl.DataType) -> bool:
+def _alike(one: pl.DataType | DataTypeClass, other: pl.DataType | DataTypeClass) -> bool:
     return (
         one == other
         or (one.is_numeric() and other.is_numeric())

@@ -226,7 +226,7 @@ class Tables(Source):
             reason = column.remark if column.values is None else ""
             if self.further is None and not reason:
                 reason = _why_left_out(column)
-            if reason:
+            if column.values is None or reason:
                 left_out[column.name] = reason
                 continue
             notes.append(f"{table.name}, {column.name}: {column.remark}" if column.remark else "")
@@ -244,6 +244,7 @@ class Tables(Source):
         wanted = [items.field_of.get(name, name) for name in self.text]
         unknown = [name for name in wanted if name not in items]
         if unknown:
+            assert items.table is not None
             raise InputError(
                 f"{items.table.name}: column {', '.join(unknown)} is missing or was left out; --text-columns may name "
                 f"{', '.join(items.field_of) or 'none'}"
@@ -297,6 +298,7 @@ class _Features(dict):
 
     def read(self, _: pl.Series) -> pl.DataFrame:
         """The table, as :class:`RawTables` has it."""
+        assert self.table is not None  # nobody reads fields of no table
         columns = [values.alias(f"{name}:{kind}") for name, (kind, values) in self.items()]
         return self.table.frame.select(self._ids.alias(f"{self._id_name}:token"), *columns).collect()
 

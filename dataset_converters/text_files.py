@@ -8,7 +8,7 @@ import polars as pl
 from recbole_llmdistill.errors import InputError
 
 
-def scan_csv(path: Path, columns: Mapping[str, pl.DataType | type], separator: str = ",") -> pl.LazyFrame:
+def scan_csv(path: Path, columns: Mapping[str, pl.DataType | type[pl.DataType]], separator: str = ",") -> pl.LazyFrame:
     """The named columns of a csv file with a header, in the order of ``columns``.
 
     Args:

@@ -82,8 +82,7 @@ def split_globally(account: Account, quantile: float) -> TimeSplit:
     is_target = pl.int_range(pl.len()).over(USER) > 0
     counts = log.group_by(_PART).agg(pl.len().alias("interactions"))
     targets = log.filter(is_target).group_by(_PART).agg(pl.len().alias("targets"))
-    interactions = tuple(_of_part(counts, "interactions", number) for number in range(3))
-    split = TimeSplit(cut, interactions, tuple(_of_part(targets, "targets", number) for number in range(3)))
+    split = TimeSplit(cut, _of_parts(counts, "interactions"), _of_parts(targets, "targets"))
     if not all(split.targets):
         raise InputError(
             f"--global-time-split {quantile:g}: training, validation and test would have {split.targets} targets; "
@@ -93,5 +92,6 @@ def split_globally(account: Account, quantile: float) -> TimeSplit:
     return split
 
 
-def _of_part(counts: pl.DataFrame, column: str, part: int) -> int:
-    return counts.filter(pl.col(_PART) == part)[column].sum()
+def _of_parts(counts: pl.DataFrame, column: str) -> tuple[int, int, int]:
+    training, validation, test = (int(counts.filter(pl.col(_PART) == part)[column].sum()) for part in range(3))
+    return training, validation, test

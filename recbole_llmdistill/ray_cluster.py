@@ -225,7 +225,12 @@ def _start(address: str, flag: str) -> None:
     if _VISIBLE_GPUS is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = _VISIBLE_GPUS
     handler = signal.getsignal(signal.SIGTERM)
-    options = {"address": address, "include_dashboard": False, "log_to_driver": False, "logging_level": "CRITICAL"}
+    options: dict[str, Any] = {
+        "address": address,
+        "include_dashboard": False,
+        "log_to_driver": False,
+        "logging_level": "CRITICAL",
+    }
     try:
         try:
             ray.init(**options)
@@ -277,12 +282,13 @@ def _endpoints(address: str) -> list[tuple[str, tuple[str, int]]]:
     import ray
 
     if address.startswith("ray://"):
-        return [("server of this client", _host_and_port(address))]
-    context = ray.get_runtime_context()
-    here = next((node for node in ray.nodes() if node["NodeID"] == context.get_node_id()), None)
-    found = [("head process (gcs_server)", _host_and_port(context.gcs_address))]
-    if here is not None:
-        found.append(("process on this machine (raylet)", (here["NodeManagerAddress"], here["NodeManagerPort"])))
+        found = [("server of this client", _host_and_port(address))]
+    else:
+        context = ray.get_runtime_context()
+        here = next((node for node in ray.nodes() if node["NodeID"] == context.get_node_id()), None)
+        found = [("head process (gcs_server)", _host_and_port(context.gcs_address))]
+        if here is not None:
+            found.append(("process on this machine (raylet)", (here["NodeManagerAddress"], here["NodeManagerPort"])))
     return [(name, endpoint) for name, endpoint in found if endpoint is not None]
 
 

@@ -39,7 +39,7 @@ from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.sasrecdistill import SASRecDistill
 from recbole_llmdistill.training.trainer import DistillationTrainer
 
-MODELS: dict[str, type] = {}
+MODELS: dict[str, type[DistillationModel]] = {}
 """Registered models by name."""
 
 

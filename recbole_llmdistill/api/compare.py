@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from recbole_llmdistill.comparison.observer import Observer
 from recbole_llmdistill.config.options import ConfigFiles, Names, Options, Pairs, given_as
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from recbole_llmdistill.comparison.results import ResultsFolder
 
 ALL_CONTROLS = "shuffled,random,smoothed"
-_VARIANTS = {"group": "variants of the distilled models"}
+_VARIANTS: JsonDict = {"group": "variants of the distilled models"}
 
 
 class CompareOptions(Options):

@@ -61,8 +61,8 @@ def reduce(options: ReduceOptions | None = None, *, messages: Messages | None = 
 
     options, messages = given_as(ReduceOptions, options, keywords), messages or Messages()
     reduction = REDUCERS.choose(options.method, options.model_extra or {})
-    path: Path | None = options.vectors
-    if options.vectors.is_dir() and (path := newest_twin(options.vectors, options.dataset)) is None:
+    path = newest_twin(options.vectors, options.dataset) if options.vectors.is_dir() else options.vectors
+    if path is None:
         raise InputError(f"--vectors={options.vectors} holds no vectors of the data set {options.dataset!r}")
     table = read_profile_file(path)
     summary = reduce_vectors(

@@ -36,7 +36,10 @@ class TuneOptions(SearchOptions):
         description="file of the search space; default: the one that comes with the model",
         json_schema_extra={"flags": ["--params_file", "--space"]},
     )
-    out: Path | None = Field(None, description="folder for the results; default: tune/<model>-<dataset>")
+    # Set before the search reads it.
+    out: Path | None = Field(  # type: ignore[assignment]
+        None, description="folder for the results; default: tune/<model>-<dataset>"
+    )
     early_stop_metric: str | None = Field(
         None,
         description="validation metric that stops, prunes and selects; default: valid_metric",
@@ -110,6 +113,7 @@ def tune(options: TuneOptions | None = None, **keywords: Any) -> TuneResult:
         space = read_space(path)
         check_space(space, path, config, settings)
         best = run_search(Search(config, space, options))
+    assert options.out is not None
     folder = SearchFolder(options.out)
     with open(folder.trials, encoding="utf-8", newline="") as file:
         trials = list(csv.DictReader(file))

@@ -84,6 +84,7 @@ class _Progress(Observer):
         """A line of it."""
         from recbole_llmdistill.comparison.run.live import finished_line, remaining_seconds, spell_seconds
 
+        assert self._bar is not None  # a run ends only where one was missing
         self._bar.update()
         self._bar.write(finished_line(record, self._plan.headline), file=sys.stdout)
         left = remaining_seconds(self._plan, self._results, self._jobs)

@@ -139,12 +139,12 @@ class _Reader:
         if storage.key not in self.storages:
             content = bytearray(self.archive.read(f"{self.folder}/data/{storage.key}"))
             self.storages[storage.key] = torch.frombuffer(content, dtype=torch.uint8) if content else torch.empty(0)
-        content = self.storages[storage.key]
-        if not len(content):
+        elements = self.storages[storage.key]
+        if not len(elements):
             return torch.empty(0, dtype=dtype)
         if dtype == torch.bool:
-            return content != 0
-        return content.view(dtype)
+            return elements != 0
+        return elements.view(dtype)
 
     def tensor(self, recorded: Recorded, _depth: int) -> torch.Tensor:
         if id(recorded) in self.tensors:  # one that is referred to twice stays one
@@ -185,7 +185,7 @@ class _Reader:
         if isinstance(recorded.state, dict) and "_metadata" in recorded.state:  # versions of a state dict's modules
             metadata = self.value(recorded.state["_metadata"], depth + 1)
             if isinstance(metadata, dict):
-                made._metadata = metadata
+                made._metadata = metadata  # type: ignore[attr-defined]  # where PyTorch has it
         return made
 
     def defaulting(self, recorded: Recorded, depth: int) -> dict:

@@ -46,7 +46,7 @@ def write_checkpoint(state: Any, file: str | os.PathLike, **_options) -> None:
     with written_atomically(Path(file)) as temporary, open(temporary, "wb", buffering=0) as written:
         output = _Output(written)
         try:
-            torch.save(to_plain(state), output)
+            torch.save(to_plain(state), output)  # type: ignore[arg-type]  # of a file it needs no more than this
         except RuntimeError:
             if output.failure is not None:
                 raise output.failure from None
@@ -132,15 +132,16 @@ class _TorchWithPlainCheckpoints(types.ModuleType):
     @staticmethod
     def save(state: Any, file: str | os.PathLike, **_options) -> None:
         model = _at_work.get()
-        if isinstance(state, dict) and "state_dict" in state and getattr(model, "token_tables", None):
-            state = {**state, KEY: model.token_tables.to_plain(fields_with_weights(model))}
+        tables: TokenTables | None = getattr(model, "token_tables", None)
+        if isinstance(state, dict) and "state_dict" in state and model is not None and tables:
+            state = {**state, KEY: tables.to_plain(fields_with_weights(model))}
         write_checkpoint(state, file)
 
     @staticmethod
     def load(file: str | os.PathLike, map_location=None, **_options) -> dict[str, Any]:
         state, model = read_checkpoint(file, map_location), _at_work.get()
-        if getattr(model, "token_tables", None):
-            check_numbering(state, model.token_tables, os.fspath(file))
+        if tables := getattr(model, "token_tables", None):
+            check_numbering(state, tables, os.fspath(file))
         return state
 
     def __getattr__(self, name: str) -> Any:
@@ -168,7 +169,7 @@ def _by_model(self: torch.nn.Module, original: Callable, *args, **kwargs) -> Non
 
 def _remember_tokens(self: torch.nn.Module, original: Callable, config, dataset, *args, **kwargs) -> None:
     original(self, config, dataset, *args, **kwargs)
-    self.token_tables = TokenTables.of(dataset)
+    self.token_tables = TokenTables.of(dataset)  # type: ignore[assignment]  # neither a weight nor a module
 
 
 def _load_other_parameter(self: torch.nn.Module, original: Callable, parameters: Mapping[str, Any] | None) -> None:

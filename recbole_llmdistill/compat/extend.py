@@ -20,7 +20,7 @@ def extend(owner: type | ModuleType, method: str, extension: Callable) -> None:
     def extended(self, *args, **kwargs):
         return extension(self, original, *args, **kwargs)
 
-    extended.__extension__ = extension
+    extended.__extension__ = extension  # type: ignore[attr-defined]  # functions take any attribute
     setattr(owner, method, extended)
 
 
@@ -28,8 +28,7 @@ def replace(owner: type, replacement: Callable) -> None:
     """Let ``replacement`` stand for the method of ``owner`` that has its name; a second call changes nothing."""
     original = getattr(owner, replacement.__name__)
     if not _stands_in(replacement, original):
-        replacement.__wrapped__ = original
-        replacement.__extension__ = replacement
+        vars(replacement).update(__wrapped__=original, __extension__=replacement)
         setattr(owner, replacement.__name__, replacement)
 
 
@@ -66,5 +65,5 @@ def exchange_code(function: Callable, replacement: Callable) -> types.FunctionTy
         raise ImportError(f"{name} of this RecBole is wrapped, and cannot be exchanged")
     original = types.FunctionType(function.__code__, function.__globals__, function.__name__)
     function.__code__ = replacement.__code__
-    function.__original__ = original
+    vars(function)["__original__"] = original
     return original

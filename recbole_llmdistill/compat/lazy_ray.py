@@ -33,7 +33,7 @@ def install() -> None:
     """Give RecBole's module a lazy ``tune``, whether or not it was imported before."""
     if _MODULE not in sys.modules:
         _import_without_ray()
-    module = importlib.import_module(_MODULE)
+    module: Any = importlib.import_module(_MODULE)
     if not isinstance(module.tune, LazyTune):
         module.tune = LazyTune()
 
@@ -43,7 +43,7 @@ def _import_without_ray() -> None:
     for name in _NEEDED_BY_IT:
         importlib.import_module(name)
     tune, ray = types.ModuleType("ray.tune"), types.ModuleType("ray")
-    ray.tune = tune
+    vars(ray)["tune"] = tune
     stand_ins = {module.__name__: module for module in (ray, tune) if module.__name__ not in sys.modules}
     sys.modules.update(stand_ins)
     try:

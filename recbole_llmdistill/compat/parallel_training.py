@@ -20,6 +20,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 from unittest import mock
 
 import torch
@@ -55,7 +56,7 @@ def data_parallel(
         sync_buffers: send process 0's buffers to all others before each step.
     """
     on_cpu = next(module.parameters()).device.type == "cpu"
-    options = {} if sync_buffers else {_SYNC_BUFFERS: False}
+    options: dict[str, Any] = {} if sync_buffers else {_SYNC_BUFFERS: False}
     return DistributedDataParallel(module, device_ids=None if on_cpu else device_ids, **options)
 
 
@@ -79,7 +80,8 @@ def _init_device(config: Config, original: Callable) -> None:
 
 def _start_gloo(init_process_group: Callable, backend: str, **options) -> None:
     init_process_group(backend="gloo", **options)
-    _gloo_groups.append(distributed.group.WORLD)
+    if distributed.group.WORLD is not None:
+        _gloo_groups.append(distributed.group.WORLD)
 
 
 def end_process(status: int = 0) -> None:
@@ -91,7 +93,7 @@ def end_process(status: int = 0) -> None:
 
 
 def _run_recboles(rank: int, original: Callable, *args) -> None:
-    if (parent := multiprocessing.parent_process()) is not None:
+    if (parent := multiprocessing.parent_process()) is not None and parent.pid is not None:
         end_with(parent.pid)
     try:
         original(rank, *args)

@@ -8,6 +8,7 @@ weights.
 
 import enum
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -129,7 +130,7 @@ def _restore_sparse(plain: list) -> Any:
     return matrix((data, tuple(coordinates)), shape=shape).asformat(form)
 
 
-_RESTORE = {
+_RESTORE: dict[str, Callable[[Any], Any]] = {
     ENUM: _restore_enum,
     _DEVICE: _restore_device,
     _ARRAY: _restore_array,

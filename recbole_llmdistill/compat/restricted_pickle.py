@@ -18,6 +18,9 @@ class Recorded:
 
     module: ClassVar[str]
     name: ClassVar[str]
+    arguments: tuple
+    state: Any
+    entries: list[tuple[Any, Any]]
 
     def __new__(cls, *arguments, **named) -> "Recorded":
         recorded = object.__new__(cls)
@@ -47,6 +50,8 @@ def is_recorded_class(value: Any) -> bool:
 
 
 class _Unpickler(pickle._Unpickler):
+    stack: list[Any]
+
     # Opcodes that torch.save and RecBole never write: the process's registry of extensions, and declared buffers.
     dispatch: ClassVar[dict] = {
         opcode: handler
@@ -57,8 +62,11 @@ class _Unpickler(pickle._Unpickler):
 
     def __init__(self, file: BinaryIO, persistent_load: Callable[[Any], Any]) -> None:
         super().__init__(file)
-        self.persistent_load = persistent_load
+        self._persistent_load = persistent_load
         self._classes: dict[tuple[str, str], type[Recorded]] = {}
+
+    def persistent_load(self, pid: Any) -> Any:
+        return self._persistent_load(pid)
 
     def find_class(self, module: str, name: str) -> type[Recorded]:
         key = (module, name)
@@ -75,7 +83,7 @@ def _with_checked_keys(opcode: bytes, keys_of: Callable[[list], Iterable[Any]]) 
         for key in keys_of(unpickler.stack):
             if isinstance(key, (tuple, frozenset)) and any(isinstance(part, (tuple, frozenset)) for part in key):
                 raise pickle.UnpicklingError("it has a nested key")
-        handler(unpickler)
+        handler(unpickler)  # type: ignore[arg-type]  # typeshed: of the Unpickler in C
 
     _Unpickler.dispatch[opcode[0]] = checked
 

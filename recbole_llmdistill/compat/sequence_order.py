@@ -101,8 +101,8 @@ def _narrow_times(part: Dataset) -> None:
     """Make the times float32, as models expect them; no order depends on them any more."""
     fields = (part.time_field, getattr(part, f"{part.time_field}_list_field", None))
     for table in (part.inter_feat, getattr(part, "sorted_interactions", None)):
-        for field in fields if table is not None else ():
-            if field in table:
+        for field in fields:
+            if table is not None and field in table:
                 table.interaction[field] = table.interaction[field].to(torch.float32)
 
 

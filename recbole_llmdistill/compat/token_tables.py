@@ -109,11 +109,11 @@ def fields_with_weights(model: torch.nn.Module) -> list[str]:
     Items always; users unless the model is a sequential one; else a field that a weight is as long as, or all where
     RecBole's common table of several fields is used. A length that fits by chance makes one field too many.
     """
-    own: TokenTables = model.token_tables
+    own: TokenTables = model.token_tables  # type: ignore[assignment]  # as _remember_tokens has set it
     if any(isinstance(module, FMEmbedding) for module in model.modules()):
         return list(own.tables)
     lengths = {length for weight in model.state_dict().values() for length in weight.shape}
-    wanted = {own.item_field}
+    wanted: set[str | None] = {own.item_field}
     if not isinstance(model, SequentialRecommender):
         wanted.add(own.user_field)
     # A mask token adds a row; no row for the padding leaves one out (S3Rec's attributes).

@@ -166,10 +166,12 @@ def parse_intervals(text: str) -> list[tuple[float, float]]:
     for part in text.split(";"):
         found = re.fullmatch(r"\s*([\[(])([^,]*),([^,]*)([\])])\s*", part)
         try:
-            low, high = (float(found[2]), float(found[3])) if found else (math.nan, math.nan)
+            low, high, closed = (
+                (float(found[2]), float(found[3]), found[1] + found[4]) if found else (math.nan, math.nan, "")
+            )
         except ValueError:
-            low = high = math.nan
-        if not low <= high or (low == high and (found[1], found[4]) != ("[", "]")):
+            low, high, closed = math.nan, math.nan, ""
+        if not low <= high or (low == high and closed != "[]"):
             raise ValueError(f"{part.strip()!r} is no interval of numbers; write e.g. '[5,inf)'")
         pairs.append((low, high))
     return pairs

@@ -19,6 +19,7 @@ from recbole_llmdistill.config.old_names import NEW_NAMES
 from recbole_llmdistill.config.options import Options, extra, flags
 from recbole_llmdistill.config.settings import Affects, fields
 from recbole_llmdistill.files.resources import checkout
+from recbole_llmdistill.parts import Kind
 from recbole_llmdistill.profiles.llm.protocol import LLMS
 from recbole_llmdistill.vectors.encoders.protocol import ENCODERS
 from recbole_llmdistill.vectors.reducers.protocol import REDUCERS
@@ -28,7 +29,7 @@ GROUPS = {"sequence": "Sequences", "distill": "Distillation", "vectors": "User v
 """Prefix of keys -> heading."""
 COMMANDS = ("generate", "encode", "reduce", "inspect", "compare", "tune")
 """Commands whose options are declared in classes below :mod:`recbole_llmdistill.api`."""
-_KINDS = {"generate": [LLMS], "encode": [ENCODERS], "reduce": [REDUCERS]}
+_KINDS: dict[str, list[Kind]] = {"generate": [LLMS], "encode": [ENCODERS], "reduce": [REDUCERS]}
 _AFFECTS = {"rows": "rows and result", "texts": "what an LLM is shown"}
 _COLUMN = 38  # in which comments begin
 

@@ -12,6 +12,7 @@ import torch
 from recbole.data.interaction import Interaction
 
 from recbole_llmdistill.data.fast.loading import FileLoading
+from recbole_llmdistill.data.fast.row_table import RowTable
 from recbole_llmdistill.data.fast.splitting import RowSplitting
 from recbole_llmdistill.data.windows import Windows, cut_windows
 from recbole_llmdistill.errors import InputError
@@ -30,6 +31,7 @@ class DistillationDataset(FileLoading, RowSplitting):
     """
 
     windows: Windows | None = None
+    inter_feat: RowTable
 
     def data_augmentation(self) -> None:
         """Make RecBole's rows, as indices; the counterpart of RecBole's method of this name, without its lists."""
@@ -218,6 +220,7 @@ class CausalSequenceDataset(DistillationDataset):
         self.is_target[self.inter_feat[TARGET_INDEX]] = True
 
     def _window_batch(self, index) -> Interaction:
+        assert self.windows is not None
         start, end = torch.from_numpy(self.windows.start[index]), torch.from_numpy(self.windows.end[index])
         counts_from = torch.from_numpy(self.windows.counts_from[index])
         position, real = self._positions(start, end - start)
@@ -239,6 +242,7 @@ class MaskedSequenceDataset(DistillationDataset):
         self.window_ranges = self.training_ranges()
 
     def _window_batch(self, index) -> Interaction:
+        assert self.windows is not None
         start, end = torch.from_numpy(self.windows.start[index]), torch.from_numpy(self.windows.end[index])
         position, real = self._positions(start, end - start)
         return Interaction(

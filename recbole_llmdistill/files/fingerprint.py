@@ -30,7 +30,7 @@ def fingerprint_codes(users: np.ndarray, items: np.ndarray) -> str:
     pairs = users * _MIX
     pairs ^= items
     pairs.sort()
-    return "sha256:" + hashlib.sha256(pairs.astype("<u8", copy=False)).hexdigest()
+    return "sha256:" + hashlib.sha256(pairs.astype("<u8", copy=False).data).hexdigest()
 
 
 def token_codes(tokens: Iterable[str]) -> np.ndarray:

@@ -103,7 +103,8 @@ def read_profile_texts(path: Path) -> ProfileTexts:
                     raise InputError(
                         f"{path}, line {number}: user {user!r} has a profile already; keep one line a user"
                     )
-                rows[user] = row = []
+                row: list[int] = []
+                rows[user] = row
                 profiles = {view: without_thought(text) for view, text in given.items()}
                 if profiles != given:
                     thoughts.append(user)

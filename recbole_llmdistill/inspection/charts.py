@@ -98,7 +98,7 @@ def map_data(user_map: UserMap) -> dict:
         else:
             names, count = np.unique(field.values, return_counts=True)
             last = {"other": 1, "unknown": 2}  # at the end of the legend, in the greys of the palette
-            order = sorted(range(len(names)), key=lambda row: (last.get(names[row], 0), -count[row], names[row]))
+            order = sorted(range(len(names)), key=lambda row: (last.get(str(names[row]), 0), -count[row], names[row]))
             rank = {str(names[row]): position for position, row in enumerate(order)}
             fields.append(
                 {

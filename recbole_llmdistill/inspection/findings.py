@@ -83,6 +83,7 @@ def _anisotropy(inspection: Inspection) -> Finding:
 
 def _texts(inspection: Inspection) -> list[Finding]:
     texts = inspection.texts
+    assert texts is not None
     findings = []
     if texts.empty:
         findings.append(Finding(False, f"{texts.empty:,} users have an empty text."))

@@ -1,20 +1,22 @@
 """Nearest users, exactly, a piece of the similarity matrix at a time."""
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 
 _PIECE_BYTES = 128 * 2**20
 
 
-def unit_rows(matrix: np.ndarray | sp.csr_matrix):
-    """Rows scaled to length 1; rows of zeros stay."""
+def unit_rows(matrix: Any) -> Any:
+    """Rows of an array or a sparse matrix, scaled to length 1; rows of zeros stay."""
     if sp.issparse(matrix):
         norms = np.sqrt(matrix.multiply(matrix).sum(axis=1)).A1
         return sp.diags_array(1 / np.maximum(norms, 1e-12)).tocsr().astype(np.float32) @ matrix
     return matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
 
 
-def nearest(units: np.ndarray | sp.csr_matrix, queries: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest(units: Any, queries: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The nearest other rows by cosine.
 
     Args:

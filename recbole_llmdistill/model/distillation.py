@@ -159,6 +159,9 @@ class DistillationHead(nn.Module):
         hidden_size: H, size of the recommender's states.
     """
 
+    profiles: torch.Tensor
+    present: torch.Tensor
+
     def __init__(self, settings: DistillationSettings, profiles: UserVectors, hidden_size: int) -> None:
         super().__init__()
         self.register_buffer("profiles", profiles.vectors, persistent=False)

@@ -1,6 +1,6 @@
 """What every distilled model shares: the total loss, the stages, and a state dict without the head."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from recbole.data.interaction import Interaction
@@ -20,7 +20,13 @@ from recbole_llmdistill.model.training_report import TrainingReport
 _HEAD = "distillation_head"
 
 
-class DistillationModel:
+if TYPE_CHECKING:
+    from recbole.model.abstract_recommender import SequentialRecommender as _Base
+else:  # whose methods come from the model that the mixin stands before
+    _Base = object
+
+
+class DistillationModel(_Base):
     """Mixin for a RecBole sequential model with a transformer encoder ``trm_encoder``.
 
     Put it before the base model: ``class SASRecDistill(DistillationModel, SASRec)``. While it distils
@@ -116,7 +122,7 @@ class DistillationModel:
                 recommendation_loss, _ = mean_over_processes(super().calculate_loss(interaction), rows)
             states = layers[self.distillation_layer]
         self.report.add(recommendation_loss=recommendation_loss)
-        if not self.distilling:
+        if states is None or not self.distilling:
             return recommendation_loss
         real = interaction[self.ITEM_SEQ] != 0
         return self._with_distillation(recommendation_loss, states, real, interaction[self.USER_ID])
@@ -147,6 +153,7 @@ class DistillationModel:
     def _with_distillation(
         self, recommendation_loss: torch.Tensor, states: torch.Tensor, real: torch.Tensor, users: torch.Tensor
     ) -> torch.Tensor:
+        assert self.distillation_head is not None  # as ``distilling`` says
         distillation = self.distillation_head(states, real, users)
         loss, n_users = states.new_zeros(()), 0  # nobody with a profile here, but perhaps in another process
         if distillation is not None:

@@ -4,10 +4,10 @@
 """
 
 import math
+from typing import Any
 
 import torch
 from recbole.model.layers import MultiHeadAttention
-from torch import nn
 from torch.nn import functional as F
 
 from recbole_llmdistill.model.cpu import current_product_type, origin_of, take_rows
@@ -18,7 +18,7 @@ _POSITIONS = 64
 
 
 def encode(
-    model: nn.Module, items: torch.Tensor, packing: Packing, causal: bool, wanted: torch.Tensor, all_states: bool
+    model: Any, items: torch.Tensor, packing: Packing, causal: bool, wanted: torch.Tensor, all_states: bool
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """States for a batch of sequences.
 

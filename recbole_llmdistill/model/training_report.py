@@ -21,7 +21,7 @@ class TrainingReport:
     def take(self) -> dict[str, float]:
         """Means since the last call, and start anew."""
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-        self.__init__()
+        self._sums, self._counts = {}, {}
         return means
 
 

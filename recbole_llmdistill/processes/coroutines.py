@@ -17,7 +17,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Result]) -> Result:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
-    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task]] = []
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task | None]] = []
 
     async def noted() -> Result:
         running.append((asyncio.get_running_loop(), asyncio.current_task()))
@@ -30,5 +30,6 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Result]) -> Result:
         except BaseException:
             if running and not future.done():
                 loop, task = running[0]
-                loop.call_soon_threadsafe(task.cancel)
+                if task is not None:
+                    loop.call_soon_threadsafe(task.cancel)
             raise

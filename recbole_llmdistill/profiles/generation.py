@@ -203,7 +203,7 @@ def add_failure(ledger: Ledger, progress: Progress, record: dict[str, Any]) -> N
 
 def failure_record(user_id: str, failure: RequestFailed) -> dict[str, Any]:
     """A line of ``failures.jsonl``."""
-    record = {"user_id": user_id, "reason": failure.reason, "detail": failure.detail, "created": _now()}
+    record: dict[str, Any] = {"user_id": user_id, "reason": failure.reason, "detail": failure.detail, "created": _now()}
     if failure.answer is not None:
         record["answer"] = failure.answer.text[:2000]
         if failure.answer.reasoning:

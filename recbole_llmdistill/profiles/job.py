@@ -88,7 +88,7 @@ class GenerationJob:
         llm = replace(llm, options=llm.options.model_copy(update={"seed": config["seed"]}))
         max_tokens = {prompt.name: options.max_tokens or prompt.max_tokens for prompt in prompts}
         price = None
-        if options.price_in is not None:
+        if options.price_in is not None and options.price_out is not None:
             factor = llm.part.price_factor(llm.options)
             price = Price(options.price_in * factor, options.price_out * factor)
         manifest = {
@@ -201,10 +201,8 @@ class GenerationJob:
             )
         if progress.failures:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(progress.failure_reasons.items()))
-            yield (
-                f"{progress.failures:,} users failed ({reasons}), see {self.folder / FAILURES}; the same command tries "
-                "them again"
-            )
+            where = FAILURES if self.folder is None else self.folder / FAILURES
+            yield (f"{progress.failures:,} users failed ({reasons}), see {where}; the same command tries them again")
 
     def files(self) -> list[Path]:
         """What lies in the folder."""
@@ -224,6 +222,7 @@ class GenerationJob:
         return Window(self.backend.count_tokens, self.backend.context_length, self.max_tokens)
 
     def _open_ledger(self) -> Ledger:
+        assert self.folder is not None  # where nothing is to be written, nothing is sent
         return Ledger(self.folder, self.manifest, self.histories.users)
 
     async def _announce(self, ledger: Ledger, who: str) -> tuple[np.ndarray, ProgressBar]:

@@ -38,7 +38,7 @@ class Shard:
 
 
 def select_users(
-    histories: Histories, users_file: str | None = None, shard: Shard | None = None, limit: int | None = None
+    histories: Histories, users_file: Path | None = None, shard: Shard | None = None, limit: int | None = None
 ) -> tuple[np.ndarray, list[str]]:
     """Indices into the histories, in their order.
 
@@ -57,7 +57,7 @@ def select_users(
     chosen = np.ones(len(histories), dtype=bool)
     without_history: list[str] = []
     if users_file is not None:
-        wanted = _read_users(Path(users_file))
+        wanted = _read_users(users_file)
         chosen = np.isin(histories.users, wanted)
         without_history = np.setdiff1d(wanted, histories.users).tolist()
         if not chosen.any():

@@ -36,6 +36,8 @@ class DistillationTrainer(Trainer):
         model: a model with the distillation mixin.
     """
 
+    stopping_step: float
+
     def __init__(self, config, model: DistillationModel) -> None:
         super().__init__(config, model)
         self.settings = model.settings
@@ -68,7 +70,7 @@ class DistillationTrainer(Trainer):
             InputError: the profiles are missing or unfit, or ``distill_resume`` is not a state of this run.
         """
         self._train_data, self._saved, self._validates = train_data, saved, bool(valid_data) and self.eval_step > 0
-        self._interactions = train_data._dataset.digest() if saved or self.settings.distill_resume else None
+        self._interactions: str = train_data._dataset.digest() if saved or self.settings.distill_resume else ""
         state = self._read_resume_state()
         if state["head"] is not None if state else self.distillation_epochs > 0:
             self._begin_distillation(train_data)
@@ -213,9 +215,9 @@ class DistillationTrainer(Trainer):
         )
 
     def _read_resume_state(self) -> dict | None:
-        if not self.settings.distill_resume:
-            return None
         file = self.settings.distill_resume
+        if not file:
+            return None
         state = read_checkpoint(file, map_location=self.device)
         check_same_run(state, self.config, file)
         check_same_data(state, self._interactions, self.model.token_tables, file)

@@ -1,16 +1,17 @@
 """How a search is run; what it searches is the space."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from recbole_llmdistill.config.options import Options
-from recbole_llmdistill.tuning.schedulers import SCHEDULERS
-from recbole_llmdistill.tuning.searchers import SEARCHERS
+from recbole_llmdistill.tuning.schedulers import Scheduler
+from recbole_llmdistill.tuning.searchers import Searcher
 
-SEARCH = {"group": "search"}
-_RESOURCES = {"group": "resources"}
+SEARCH: JsonDict = {"group": "search"}
+_RESOURCES: JsonDict = {"group": "resources"}
 
 
 class SearchOptions(Options):
@@ -27,8 +28,8 @@ class SearchOptions(Options):
         json_schema_extra={"flags": ["--display_file"]},
     )
     trials: int = Field(20, ge=1, description="sets of settings that are drawn", json_schema_extra=SEARCH)
-    searcher: Literal[SEARCHERS] = Field("random", description="what draws the trials", json_schema_extra=SEARCH)
-    scheduler: Literal[SCHEDULERS] = Field("asha", description="what stops a trial early", json_schema_extra=SEARCH)
+    searcher: Searcher = Field("random", description="what draws the trials", json_schema_extra=SEARCH)
+    scheduler: Scheduler = Field("asha", description="what stops a trial early", json_schema_extra=SEARCH)
     grace_epochs: Annotated[int, Field(ge=1)] | None = Field(
         None, description="epochs that every trial trains at least; default: an eighth of all", json_schema_extra=SEARCH
     )

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from recbole_llmdistill.tuning.progress import shown
-from recbole_llmdistill.tuning.records import BEST, EPOCHS, Trial
+from recbole_llmdistill.tuning.records import EPOCHS, Trial
 from recbole_llmdistill.tuning.space import Choice, LogUniform, Space
 
 _COLOURS = {"finished": "#1f77b4", "stopped": "#ff7f0e", "out of time": "#9467bd", "failed": "#d62728"}
@@ -41,7 +41,7 @@ def over_time(trials: list[Trial], metric: str, bigger: bool) -> go.Figure:
         if some:
             figure.add_scatter(
                 x=[trial.number for trial in some],
-                y=[trial.last[BEST] for trial in some],
+                y=[trial.score for trial in some],
                 text=[_values_text(trial) for trial in some],
                 mode="markers",
                 marker={"color": colour, "size": 9},
@@ -50,7 +50,7 @@ def over_time(trials: list[Trial], metric: str, bigger: bool) -> go.Figure:
     best, numbers, scores = None, [], []
     for trial in trials:
         if trial.last and trial.status != "failed":
-            score = trial.last[BEST]
+            score = trial.score
             best = score if best is None else (max if bigger else min)(best, score)
             numbers.append(trial.number)
             scores.append(best)
@@ -77,7 +77,7 @@ def learning_curves(trials: list[Trial], metric: str) -> go.Figure:
 def parallel(trials: list[Trial], metric: str, space: Space) -> go.Figure:
     """A line a trial through its settings to its metric."""
     some = [trial for trial in trials if trial.last]
-    scores = [trial.last[BEST] for trial in some]
+    scores = [trial.score for trial in some]
     dimensions = [_axis(key, space, [trial.values[key] for trial in some]) for key in space.distributions]
     dimensions.append({"label": f"valid {metric}", "values": scores})
     line = {"color": scores, "colorscale": "Viridis", "showscale": True}
@@ -87,7 +87,7 @@ def parallel(trials: list[Trial], metric: str, space: Space) -> go.Figure:
 def _axis(key: str, space: Space, values: list[Any]) -> dict[str, Any]:
     distribution = space.distributions[key]
     if isinstance(distribution, Choice):
-        ticks = list(range(len(distribution.values)))
+        ticks: list[float] = list(range(len(distribution.values)))
         texts = [shown(value) for value in distribution.values]
         at = [distribution.values.index(value) for value in values]
         return {"label": key, "values": at, "tickvals": ticks, "ticktext": texts, "range": [-0.5, len(ticks) - 0.5]}

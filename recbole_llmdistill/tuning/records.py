@@ -55,6 +55,11 @@ class Trial:
         """The last evaluation, if there was one."""
         return self.evaluations[-1] if self.evaluations else None
 
+    @property
+    def score(self) -> float:
+        """The best validation score, of a trial that was evaluated."""
+        return self.evaluations[-1][BEST]
+
 
 def values_key(values: Mapping[str, Any]) -> str:
     """The same text for the same settings."""

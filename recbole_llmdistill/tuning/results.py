@@ -15,7 +15,7 @@ def best_trial(trials: Iterable[Trial], bigger: bool) -> Trial | None:
         bigger: whether a bigger metric is better.
     """
     evaluated = [trial for trial in trials if trial.last and trial.status not in ("failed", "lost")]
-    return min(evaluated, key=lambda trial: (trial.last[BEST] * (-1 if bigger else 1), trial.number), default=None)
+    return min(evaluated, key=lambda trial: (trial.score * (-1 if bigger else 1), trial.number), default=None)
 
 
 def trials_csv(trials: list[Trial], metric: str) -> str:

@@ -1,10 +1,11 @@
 """What stops a trial early."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 from recbole_llmdistill.tuning.records import EPOCHS
 
-SCHEDULERS = ("none", "asha", "median")
+Scheduler = Literal["none", "asha", "median"]
+SCHEDULERS: tuple[Scheduler, ...] = get_args(Scheduler)
 
 
 def default_grace_epochs(epochs: int) -> int:

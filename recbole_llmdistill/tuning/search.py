@@ -131,7 +131,7 @@ def run_search(search: Search) -> dict[str, Any]:
             if winner is None:
                 raise InputError(_no_winner(trials, folder))
             print(
-                f"best: trial {winner.number}, {search.metric} {winner.last[BEST]:.4f}; it is trained again and tested",
+                f"best: trial {winner.number}, {search.metric} {winner.score:.4f}; it is trained again and tested",
                 flush=True,
             )
             result = retrain(winner.values, setup, shared, share, cluster)
@@ -139,7 +139,7 @@ def run_search(search: Search) -> dict[str, Any]:
 
 
 def run_trials(
-    search: Search, setup: TrialSetup, data: SharedData, share: Share, folder: SearchFolder, cluster: RayCluster
+    search: Search, setup: TrialSetup, data: ray.ObjectRef, share: Share, folder: SearchFolder, cluster: RayCluster
 ) -> list[Trial]:
     """Let Ray Tune train the trials; what they report is in the journal and in ``trials.csv`` at once.
 
@@ -242,7 +242,7 @@ def _write_results(
         "trial": winner.number,
         "values": winner.values,
         "metric": search.metric,
-        "score_in_search": winner.last[BEST],
+        "score_in_search": winner.score,
         **kept,
         "checkpoint": str(checkpoint),
         "settings": str(folder.best_settings),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from recbole_llmdistill.errors import InputError
 
 if TYPE_CHECKING:
     from recbole_llmdistill.tuning.space import Space
 
+Searcher = Literal["random", "hyperopt", "optuna", "bayesopt"]
+SEARCHERS: tuple[Searcher, ...] = get_args(Searcher)
 _LIBRARY = {"hyperopt": "hyperopt", "optuna": "optuna", "bayesopt": "bayes_opt"}
-SEARCHERS = ("random", *_LIBRARY)
 
 
 def needs_real_domains(name: str) -> bool:

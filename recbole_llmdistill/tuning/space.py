@@ -130,7 +130,8 @@ class QuantizedUniform(_Range):
             return multiple * int(self.step)
         return float(f"{multiple * self.step:.12g}")  # 0.3, not 0.30000000000000004
 
-    from_real = decode
+    def from_real(self, point: float) -> float | int:
+        return self.decode(point)
 
     def extremes(self) -> list[Any]:
         return [self.decode(self.low), self.decode(self.high)]

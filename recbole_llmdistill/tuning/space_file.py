@@ -83,7 +83,7 @@ def _distribution(line: _Line) -> Distribution:
 def _yaml_lines(path: Path) -> Iterator[_Line]:
     check_settings_file(path)
     node, space = read_yaml(path, Config._build_yaml_loader(None))  # numbers are what RecBole takes for one
-    lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
+    lines = {} if node is None else {key.value: key.start_mark.line + 1 for key, _ in node.value}
     for key, value in space.items():
         where = f"{path}, line {lines[key]}" if key in lines else str(path)
         if not isinstance(value, dict) or len(value) != 1 or not isinstance(next(iter(value.values())), list):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 import ray
@@ -108,7 +108,7 @@ def run_trial(drawn: dict[str, Any], setup: TrialSetup, data: SharedData | ray.O
     reporter = _Reporter(skip=len(history.evaluations))
     try:
         if isinstance(data, ray.ObjectRef):
-            data = ray.get(data)
+            data = cast(SharedData, ray.get(data))
         # RecBole's trainer makes its checkpoint folder in any case.
         with scratch_folder("llmdistill-trial-", Path(tempfile.gettempdir())) as scratch:
             config = setup.config(values, checkpoint_dir=str(scratch))
@@ -160,13 +160,14 @@ class _Reporter:
                 self._best_epoch = epoch + 1
             self._report(epoch + 1, score, trainer.best_valid_score, trainer.best_valid_result)
 
-        options = {"verbose": False, "saved": False}
+        options: dict[str, Any] = {"verbose": False, "saved": False}
         if "callback_fn" in inspect.signature(trainer.fit).parameters:
             options["callback_fn"] = after_evaluation
         score, metrics = trainer.fit(train_data, valid_data, **options)
         if self._last is None:  # RecBole's boosted trees train in one go
             self._best_epoch = 1
             self._report(1, score, score, metrics)
+        assert self._last is not None  # _report has set it
         tune.report({**self._last.model_dump(), "ended": True})
 
     def _report(self, epoch: int, score: float, best: float, metrics: Mapping[str, float]) -> None:

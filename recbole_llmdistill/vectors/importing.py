@@ -123,7 +123,7 @@ def _spool(path: Path, pieces: Iterator[Piece], scratch: Path) -> ProfileTable:
     """One table of all pieces, its vectors in a file in ``scratch``."""
     tokens: list[str] = []
     present = []
-    shape: tuple[int, int] | None = None
+    shape: tuple[int, ...] = ()
     names: Sequence[str] = ()
     with tempfile.NamedTemporaryFile(dir=scratch, suffix=".f32", delete=False) as file:
         for piece in pieces:
@@ -133,7 +133,7 @@ def _spool(path: Path, pieces: Iterator[Piece], scratch: Path) -> ProfileTable:
                     f"{path}: users from number {len(tokens) + 1} on have vectors of shape {piece.vectors.shape[1:]}, "
                     f"those before of {shape}"
                 )
-            file.write(np.ascontiguousarray(piece.vectors, dtype="<f4"))
+            file.write(np.ascontiguousarray(piece.vectors, dtype="<f4").data)
             tokens += piece.user_tokens
             present.append(piece.has_profile)
             names = [f"column {name}" for name in piece.names]

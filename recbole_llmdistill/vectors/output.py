@@ -20,7 +20,7 @@ from recbole_llmdistill.formats.vectors import (
 def write_vectors(
     folder: Path,
     dataset: str,
-    user_tokens: Sequence[str],
+    user_tokens: Sequence[str] | np.ndarray,
     shape: tuple[int, int, int],
     chunks: Iterable[np.ndarray],
     has_profile: np.ndarray,

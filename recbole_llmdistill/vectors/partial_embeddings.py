@@ -99,12 +99,12 @@ class PartialEmbeddings:
             "batch": batch,
             "dimensions": dimensions,
             "long_texts": encoded.long_texts,
-            "crc32": zlib.crc32(vectors),
+            "crc32": zlib.crc32(vectors.data),
         }
         try:
             with open(self._vectors, "r+b" if self._vectors.exists() else "w+b") as file:
                 file.seek(self.rows(batch).start * dimensions * 4)
-                file.write(vectors)
+                file.write(vectors.data)
             with open(self._log, "a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
         except OSError as error:
@@ -116,6 +116,7 @@ class PartialEmbeddings:
 
     def vectors(self) -> np.ndarray:
         """``[texts, D]`` float32, mapped from disk."""
+        assert self.dimensions is not None  # all are there
         return np.memmap(self._vectors, dtype="<f4", mode="r", shape=(self.texts, self.dimensions))
 
     def remove(self) -> None:

@@ -132,7 +132,7 @@ def _reduce(
     return reduced
 
 
-def _mean_and_scale(vectors: np.ndarray) -> tuple[np.ndarray, np.float32]:
+def _mean_and_scale(vectors: np.ndarray) -> tuple[np.ndarray | np.float32, np.float32]:
     """Mean ``[d]``, and root mean square of all elements after centring; one scale keeps distances in proportion."""
     mean = np.mean(vectors, axis=0, dtype=np.float64).astype(np.float32)
     step = max(1, CHUNK_BYTES // max(1, vectors.shape[1] * 8))
@@ -144,7 +144,9 @@ def _mean_and_scale(vectors: np.ndarray) -> tuple[np.ndarray, np.float32]:
     return mean, scale if scale > 0 else np.float32(1)
 
 
-def _rows(reduced: np.ndarray, present: np.ndarray, mean: np.ndarray, scale: np.float32) -> Iterator[np.ndarray]:
+def _rows(
+    reduced: np.ndarray, present: np.ndarray, mean: np.ndarray | np.float32, scale: np.float32
+) -> Iterator[np.ndarray]:
     """Standardised vectors ``[?, K, d]`` in the order of the users."""
     step = max(1, CHUNK_BYTES // (present.shape[1] * reduced.shape[1] * 4))
     used = 0

@@ -27,7 +27,7 @@ def build_arms(
     ablations: Sequence[str] = (),
     vectors: Mapping[str, str] | None = None,
     baseline: str | None = None,
-    configured: Callable[[str], Mapping[str, Any]] = dict,
+    configured: Callable[[str], Mapping[str, Any]] = lambda _: {},
 ) -> list[Arm]:
     """The arms of a comparison, baselines before what is compared with them.
 
@@ -95,7 +95,7 @@ def _variants(
 
 def _with_baselines(arms: list[Arm], baseline: str | None) -> list[Arm]:
     labels = [arm.label for arm in arms]
-    default = next((arm.label for arm in arms if arm.kind == "plain"), labels[0])
+    default: str | None = next((arm.label for arm in arms if arm.kind == "plain"), labels[0])
     if baseline is not None:
         of_model = [arm.label for arm in arms if arm.model == baseline and arm.kind in ("distilled", "other")]
         default = baseline if baseline in labels else of_model[0] if of_model else None

@@ -68,17 +68,18 @@ class Analysis:
     def pair(self, label: str, baseline: str, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
         """``[S, R]`` values of two arms in the seeds that both have; None if there are none."""
         mine, theirs = self.records(label), self.records(baseline)
-        pairs = []
+        pairs: list[tuple[np.ndarray, np.ndarray]] = []
         for seed in sorted(mine.keys() & theirs.keys()):
-            values = self.results.values(mine[seed], metric), self.results.values(theirs[seed], metric)
-            if values[0] is not None and values[1] is not None:
-                pairs.append(values)
-        return tuple(np.stack(side) for side in zip(*pairs, strict=True)) if pairs else None
+            of_mine, of_theirs = self.results.values(mine[seed], metric), self.results.values(theirs[seed], metric)
+            if of_mine is not None and of_theirs is not None:
+                pairs.append((of_mine, of_theirs))
+        return (np.stack([one for one, _ in pairs]), np.stack([other for _, other in pairs])) if pairs else None
 
     def pair_of_users(self, label: str, baseline: str, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
         """The same, ``[S, U]``, each user's cases averaged."""
         pair = self.pair(label, baseline, metric)
-        return None if pair is None else tuple(by_user(side, self.held_out.users) for side in pair)
+        users = self.held_out.users
+        return None if pair is None else (by_user(pair[0], users), by_user(pair[1], users))
 
     def against_baselines(self) -> list[tuple[str, str]]:
         """Labels of each arm and its baseline, of those that have one."""

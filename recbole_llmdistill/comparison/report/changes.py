@@ -50,11 +50,11 @@ def change_of(label: str, baseline: str, metric: str, mine: np.ndarray, theirs: 
         mine: ``[S, U]`` of the arm.
         theirs: ``[S, U]`` of the other, same seeds and users.
     """
-    change, *ends = (absolute_change if metric == NLL else relative_change)(mine, theirs)
+    change, low, high = (absolute_change if metric == NLL else relative_change)(mine, theirs)
     differences = mine - theirs
     of_seeds, of_users = differences.mean(axis=1), differences.mean(axis=0)
     return Change(
-        *(label, baseline, metric, change, tuple(ends)),
+        *(label, baseline, metric, change, (low, high)),
         *(int((of_seeds * better_sign(metric) > 0).sum()), len(of_seeds)),
         *(paired_t_test(of_users), wilcoxon_test(of_users)),
     )

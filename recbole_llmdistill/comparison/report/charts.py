@@ -1,7 +1,7 @@
 """The charts of the page, as plotly figures in JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
@@ -67,7 +67,7 @@ def metric_chart(analysis: Analysis, metric: str) -> dict | None:
     return _finish(figure, 60 + 30 * len(arms), xaxis={"title": {"text": metric_title(metric)}})
 
 
-def changes_chart(changes: Sequence[Change], kinds: dict[str, str]) -> dict:
+def changes_chart(changes: Sequence[Change], kinds: Mapping[str, str]) -> dict:
     """Change against the baseline with its interval, to the right where it is better.
 
     Args:

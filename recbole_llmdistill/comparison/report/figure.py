@@ -1,6 +1,7 @@
 """The figure for a README or a paper: changes against the baseline, as svg."""
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 
 from recbole_llmdistill.comparison.measures import NLL
@@ -45,7 +46,7 @@ def write_figure(analysis: Analysis, path: Path) -> bool:
     return True
 
 
-def _draw(axis, changes: list[Change], labels: list[str], kinds: dict[str, str]) -> None:
+def _draw(axis, changes: list[Change], labels: list[str], kinds: Mapping[str, str]) -> None:
     scale = 1 if changes[0].metric == NLL else 100
     for change in changes:
         low, high = change.interval

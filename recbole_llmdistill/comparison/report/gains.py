@@ -51,11 +51,11 @@ def gains(analysis: Analysis) -> Iterator[Gain]:
             for division in divisions:
                 for number, group in enumerate(division.labels):
                     mine, theirs = (side[:, division.group == number] for side in pair)
-                    difference, *ends = absolute_change(mine, theirs)
+                    difference, low, high = absolute_change(mine, theirs)
                     cases = int(np.count_nonzero(division.group == number))
                     yield Gain(
                         *(arm.label, arm.baseline, metric, division.name, group, cases),
-                        *(float(theirs.mean()), difference, tuple(ends)),
+                        *(float(theirs.mean()), difference, (low, high)),
                     )
 
 

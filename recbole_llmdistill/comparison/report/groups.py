@@ -58,7 +58,8 @@ def groupings(held_out: HeldOut, quality: np.ndarray | None) -> list[Grouping]:
     ]
     if quality is not None:
         known = ~np.isnan(quality)
-        labels, group = ([], np.zeros(len(quality), dtype=np.int64))
+        labels: list[str] = []
+        group = np.zeros(len(quality), dtype=np.int64)
         if known.any():
             labels, of_known = quantile_groups(quality[known], QUALITY_BINS, digits=2)
             group[known] = of_known

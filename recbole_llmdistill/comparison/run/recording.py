@@ -54,7 +54,7 @@ def values_of_cases(evaluator: Evaluator, struct) -> dict[str, np.ndarray]:
         evaluator: RecBole's, of a trainer.
         struct: what RecBole's collector gave it.
     """
-    values = {}
+    values: dict[str, np.ndarray] = {}
     for name, metric in evaluator.metric_class.items():
         if not isinstance(metric, TopkMetric):
             continue

@@ -84,7 +84,7 @@ class DataCache:
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with written_atomically(self.file) as temporary:
-                np.savez(temporary, **_pack(dataset, self.digest))
+                np.savez(temporary, **_pack(dataset, self.digest))  # type: ignore[arg-type]  # none is called allow_pickle
         except OSError as error:
             getLogger().warning(f"The data cache {self.file} could not be written ({error.strerror}); going on without")
             return

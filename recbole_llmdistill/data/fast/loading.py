@@ -28,7 +28,7 @@ class FileLoading(SequentialDataset):
         if self._kept is None:
             super()._load_data(token, dataset_path)
         else:
-            vars(self).update(self._kept)
+            self.__dict__.update(self._kept)
 
     def _data_processing(self) -> None:
         cache, kept = self._cache, self._kept
@@ -72,7 +72,7 @@ class FileLoading(SequentialDataset):
         header = atomic_tokens.read_header(Path(filepath), self.config["encoding"], separator)
         load, unload = self._get_load_and_unload_col(source)
         fields = [f for f in header or {} if (load is None or f in load) and (unload is None or f not in unload)]
-        if not fields or any(header[field] not in ("token", "float") for field in fields):
+        if header is None or not fields or any(header[field] not in ("token", "float") for field in fields):
             return None
         return atomic_tokens.read_columns(Path(filepath), separator, header, fields)
 

@@ -27,11 +27,12 @@ class RowTable(Interaction):
     def sort(self, by: str | list[str], ascending: bool | list[bool] = True) -> None:
         """Stable sort in place, by one field or by several, the first of which counts most."""
         fields = [by] if isinstance(by, str) else by
-        keys = [_sort_key(self.interaction.get(field)) for field in fields]
-        if ascending is not True or any(key is None for key in keys):
+        found = [_sort_key(self.interaction.get(field)) for field in fields]
+        keys = [key for key in found if key is not None]
+        if ascending is not True or len(keys) < len(fields):
             super().sort(by, ascending)
             return
-        order = None
+        order: torch.Tensor | None = None
         for key in reversed(keys):
             if order is not None:
                 key = key.index_select(0, order)

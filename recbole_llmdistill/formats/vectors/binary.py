@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -33,7 +34,7 @@ _PADDING_ID = b"\x35\xd9"  # the extra field that Android's zipalign pads with
 
 
 def write_binary(
-    path: Path, user_tokens: Sequence[str], vectors: np.ndarray, has_profile: np.ndarray | None = None
+    path: Path, user_tokens: Sequence[str] | np.ndarray, vectors: np.ndarray, has_profile: np.ndarray | None = None
 ) -> None:
     """Write the binary twin, atomically.
 
@@ -49,7 +50,7 @@ def write_binary(
 
 def write_binary_in_chunks(
     path: Path,
-    user_tokens: Sequence[str],
+    user_tokens: Sequence[str] | np.ndarray,
     shape: tuple[int, ...],
     chunks: Iterable[np.ndarray],
     has_profile: np.ndarray | None = None,
@@ -71,6 +72,7 @@ def _write_member(
 ) -> None:
     member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))  # the same bytes on every day
     # NumPy pads its own header to 64 bytes, so the values are aligned if the member is.
+    assert archive.fp is not None  # it is open
     unpadded = archive.fp.tell() + _LOCAL_HEADER + len(member.filename) + _ZIP64_EXTRA + 4
     padding = -unpadded % _ALIGNMENT
     member.extra = _PADDING_ID + padding.to_bytes(2, "little") + bytes(padding)
@@ -183,11 +185,11 @@ def _read_member(path: Path, archive: zipfile.ZipFile, name: str, kinds: str) ->
         length = math.prod(shape) * dtype.itemsize
         if min(shape, default=0) < 0 or file.tell() + length != member.file_size:
             raise zipfile.BadZipFile(f"{name} declares {shape} values of {dtype}, which its bytes are not")
-        order = "F" if fortran_order else "C"
+        order: Literal["C", "F"] = "F" if fortran_order else "C"
         start = _start_of_member(path, member)
         offset = start + file.tell()
         if member.compress_type == zipfile.ZIP_STORED and dtype == np.dtype("<f4") and length and offset % 4 == 0:
-            if zlib.crc32(_mapped(path, start, member.file_size)) != member.CRC:
+            if zlib.crc32(_mapped(path, start, member.file_size).data) != member.CRC:
                 raise zipfile.BadZipFile(f"{name} is not what was written: its checksum differs")
             return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape, order=order).view(np.ndarray)
         return np.frombuffer(file.read(), dtype=dtype).reshape(shape, order=order)  # zipfile compares the checksum

@@ -20,7 +20,9 @@ TEXT_SUFFIX = ".useremb"
 _MOST_UNFILLED, _MOST_RATIO = 2**30, 20  # bytes; a table beyond both is a mistake and not a sparse file
 
 
-def write_text(path: Path, user_tokens: Sequence[str], vectors: np.ndarray, present: np.ndarray | None = None) -> None:
+def write_text(
+    path: Path, user_tokens: Sequence[str] | np.ndarray, vectors: np.ndarray, present: np.ndarray | None = None
+) -> None:
     """Write the text format, atomically; values are the shortest decimals that read back as the same float32.
 
     Args:
@@ -51,7 +53,7 @@ def write_text(path: Path, user_tokens: Sequence[str], vectors: np.ndarray, pres
                 file.write("\t".join([token, *cells[number * columns : (number + 1) * columns]]) + "\n")
 
 
-def check_tokens(user_tokens: Sequence[str]) -> None:
+def check_tokens(user_tokens: Sequence[str] | np.ndarray) -> None:
     """Refuse users that a text file cannot hold.
 
     Raises:

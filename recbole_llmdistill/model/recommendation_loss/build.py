@@ -61,7 +61,9 @@ def build_recommendation_loss(settings: DistillationSettings, training_part: Dat
         negatives = UniformNegatives(settings.sequence_negatives, n_items)
         return GeneralisedBinaryCrossEntropy(negatives, settings.sequence_gbce_calibration)
     if settings.sequence_loss == "sampled_softmax":
-        loss = SampledSoftmax(PopularNegatives(settings.sequence_negatives, item_popularity(training_part, n_items)))
+        loss: nn.Module = SampledSoftmax(
+            PopularNegatives(settings.sequence_negatives, item_popularity(training_part, n_items))
+        )
     else:
         loss = Softmax(settings.sequence_fast_layers)
     if settings.sequence_popularity_smoothing == 0:

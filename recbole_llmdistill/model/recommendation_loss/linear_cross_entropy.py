@@ -53,7 +53,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 loss += _negative_log(chosen[:real], part[:real], weight, bias, target[:real]).sum()
                 share[at_target] = chosen - 1  # the gradient of the logits; scatter_add_ would copy all of them
                 share[real:] = 0
-                if bias is not None:
+                if to_bias is not None:
                     to_bias += share.sum(dim=0, dtype=to_bias.dtype)
                 to_states[start : start + at_once] = torch.mm(share, weight)
                 if of_chunk is None:  # a product can be added where it belongs

@@ -43,6 +43,9 @@ class PopularNegatives(nn.Module):
         popularity: training targets an item, ``[I]``; the padding item 0 is never drawn.
     """
 
+    cumulative_share: torch.Tensor
+    log_expected_count: torch.Tensor
+
     def __init__(self, n_negatives: int, popularity: torch.Tensor) -> None:
         super().__init__()
         self.n_negatives = n_negatives

@@ -18,6 +18,8 @@ class PopularitySmoothing(nn.Module):
         popularity: training targets an item, ``[I]``.
     """
 
+    popularity: torch.Tensor
+
     def __init__(self, loss: nn.Module, share: float, popularity: torch.Tensor) -> None:
         super().__init__()
         self.loss = loss

@@ -58,7 +58,7 @@ def write_lines(
             _join([column[place] for place in group], are_numbers)
             for column, are_numbers in zip(columns, numeric, strict=True)
         ]
-        last = UNKNOWN if days is None else days[group[-1]]
+        last = int(UNKNOWN if days is None else days[group[-1]])
         marks = [_repeats(group, days, len(items))] if len(group) > 1 else []
         if last != UNKNOWN and last != before:
             later = "" if before is None else gap(before, last)

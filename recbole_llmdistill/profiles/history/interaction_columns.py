@@ -57,7 +57,7 @@ class InteractionColumns:
         numbers = [*self.fields, *self.time_fields]
         config["sequence_data_cache"] = False  # it would hold data with gaps, which must not reach a training
 
-        class ShownDataset(base):
+        class ShownDataset(base):  # type: ignore[valid-type, misc]  # a model's own, known when it runs
             """RecBole fills gaps with the mean of the column: a value that nobody gave."""
 
             def _fill_nan(self) -> None:

@@ -41,7 +41,7 @@ def answer_of(completion: Any, secrets: Secrets) -> Answer:
     choices = completion.get("choices") if isinstance(completion, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(message, dict):
+    if not isinstance(choice, dict) or not isinstance(message, dict):
         what = "has no choices" if choices == [] else "is no chat completion"
         raise RequestFailed("no_json", f"the answer {what}: {secrets.one_line(completion, 80)!r}")
     usage = completion.get("usage")
@@ -68,7 +68,8 @@ def _text(content: Any) -> tuple[str, str]:
     if isinstance(content, str):
         return content, ""
     parts = content if isinstance(content, list) else [content]
-    texts, thoughts = [], []
+    texts: list[str] = []
+    thoughts: list[str] = []
     for part in parts:
         if isinstance(part, str):
             texts.append(part)
@@ -85,8 +86,8 @@ def _part_text(part: dict[str, Any]) -> str:
             value = value.get("value")
         if isinstance(value, list):
             value = "".join(_string(piece.get("text")) for piece in value if isinstance(piece, dict))
-        if _string(value):
-            return value
+        if text := _string(value):
+            return text
     return ""
 
 

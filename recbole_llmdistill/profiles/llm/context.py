@@ -47,7 +47,7 @@ async def ask(backend: Backend, llm: Choice[LLM], histories: Histories) -> str:
     """
     if llm.options.context_length is not None or not llm.part.is_server:
         return _without_server(llm)
-    if backend.base_url is None:
+    if getattr(backend, "base_url", None) is None:
         return "assumed; see --context-length"
     brief = replace(llm, options=llm.part.to_ask_briefly(llm.options))
     asked = llm.part.make(llm.model, brief.options, histories, None)

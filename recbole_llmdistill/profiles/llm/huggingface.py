@@ -85,7 +85,7 @@ class HuggingFaceBackend:
         on_gpu = torch.cuda.is_available()
         dtype = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
         try:
-            model = AutoModelForCausalLM.from_pretrained(self.name, dtype=dtype)
+            model: Any = AutoModelForCausalLM.from_pretrained(self.name, dtype=dtype)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise InputError(f"--llm {self.llm}: {' '.join(str(error).split())[:300]}") from error
         self.model = model.to("cuda" if on_gpu else "cpu").eval()

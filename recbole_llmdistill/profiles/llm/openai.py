@@ -165,6 +165,12 @@ class OpenAIBackend:
             tqdm.write(f"warning: {self.llm} refuses {name}={value:g} and is asked without it", file=sys.stderr)
         self._refused |= refused
 
+    @property
+    def connected(self) -> "openai.AsyncOpenAI":
+        """The client, once :meth:`start` has made it."""
+        assert self.client is not None
+        return self.client
+
     def _new_client(self) -> "openai.AsyncOpenAI":
         try:
             from recbole_llmdistill.servers.http_client import check_limits, connect, key_of
@@ -196,7 +202,7 @@ class OpenAIBackend:
         from recbole_llmdistill.servers.http_client import UnreadableAnswer, describe_error
 
         try:
-            return read_json((await self.client.get("/models", cast_to=httpx2.Response)).text)
+            return read_json((await self.connected.get("/models", cast_to=httpx2.Response)).text)
         except InputError:
             raise
         except openai.APIStatusError as error:
@@ -245,7 +251,7 @@ class OpenAIBackend:
         while True:
             body = self.parameters(request, refused)
             try:
-                response = await self.client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+                response = await self.connected.post("/chat/completions", cast_to=httpx2.Response, body=body)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 name = refused_parameter(body, f"{error} {error.body}", error.param)
                 if name is None:
@@ -261,7 +267,7 @@ class OpenAIBackend:
         from recbole_llmdistill.servers.http_client import UnreadableAnswer
 
         try:
-            await self.client.models.retrieve(self.name)
+            await self.connected.models.retrieve(self.name)
         except InputError:
             raise
         except (openai.OpenAIError, UnreadableAnswer, ValueError, RecursionError):

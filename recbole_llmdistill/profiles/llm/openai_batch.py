@@ -110,7 +110,13 @@ class OpenAIBatchBackend(OpenAIBackend):
             self._journal.close()
         await super().close()
 
+    @property
+    def _noted(self) -> Journal:
+        assert self._journal is not None  # the first request opens it
+        return self._journal
+
     def _open_journal(self) -> None:
+        assert self._folder is not None  # without one, nothing is sent
         path = self._folder / BATCHES
         for record in read_journal(path, "name"):
             name = record["name"]
@@ -136,7 +142,7 @@ class OpenAIBatchBackend(OpenAIBackend):
         content = b"".join(new.values())
         name = uuid.uuid4().hex  # the same requests, sent again, are another batch
         self._sent |= dict.fromkeys(new, name)
-        self._journal.append({"name": name, "requests": list(new)})
+        self._noted.append({"name": name, "requests": list(new)})
         self._collect(name, content)
 
     def _collect(self, name: str, content: bytes | None = None) -> None:
@@ -158,7 +164,7 @@ class OpenAIBatchBackend(OpenAIBackend):
             del self._sent[key]  # asked again, it is a new request
             self._tell(key, results.get(key) or RequestFailed("expired", "the batch ended before this was answered"))
         await asyncio.sleep(1)  # by then the users' lines are written
-        self._journal.append({"name": name, "collected": True})
+        self._noted.append({"name": name, "collected": True})
 
     def _tell(self, key: str, result: Answer | Exception) -> None:
         for future in self._waiting.pop(key, ()):
@@ -173,25 +179,25 @@ class OpenAIBatchBackend(OpenAIBackend):
         batch_id = self._batch_ids.get(name)
         if batch_id is None and content is None:
             batch_id = await self._find(name)
-            if batch_id is None:
-                return {}  # noted, but never sent: the users fail and the next run asks again
         if batch_id is None:
-            uploaded = await self.client.files.create(file=(f"{name}.jsonl", content), purpose="batch")
-            batch = await self.client.batches.create(
+            if content is None:
+                return {}  # noted, but never sent: the users fail and the next run asks again
+            uploaded = await self.connected.files.create(file=(f"{name}.jsonl", content), purpose="batch")
+            batch = await self.connected.batches.create(
                 input_file_id=uploaded.id,
                 endpoint="/v1/chat/completions",
                 completion_window="24h",
                 metadata={_NAME: name},
             )
             batch_id = self._usable_id(batch.id)
-        self._journal.append({"name": name, "batch_id": batch_id})
-        while (batch := await self.client.batches.retrieve(batch_id)).status not in _FINAL:
+        self._noted.append({"name": name, "batch_id": batch_id})
+        while (batch := await self.connected.batches.retrieve(batch_id)).status not in _FINAL:
             await asyncio.sleep(self._poll_seconds)
         if batch.status == "failed":
             problems = "; ".join(
                 str(problem.message or "") for problem in (batch.errors.data if batch.errors else None) or []
             )
-            self._journal.append({"name": name, "collected": True})
+            self._noted.append({"name": name, "collected": True})
             problems = self.secrets.one_line(problems) or "no reason given"
             raise InputError(f"--batch: the server refused batch {batch_id}: {problems}")
         results: dict[str, Answer | Exception] = {}
@@ -206,7 +212,7 @@ class OpenAIBatchBackend(OpenAIBackend):
 
     async def _find(self, name: str) -> str | None:
         """The id of a batch that was sent by a run that ended before it could note it."""
-        async for batch in self.client.batches.list(limit=100):
+        async for batch in self.connected.batches.list(limit=100):
             if (batch.metadata or {}).get(_NAME) == name and batch.status not in ("failed", "cancelled"):
                 return batch.id
         return None
@@ -223,7 +229,7 @@ class OpenAIBatchBackend(OpenAIBackend):
         rest, skipping, lines = b"", False, 0
         async with (
             asyncio.timeout(TRANSFER_SECONDS),
-            self.client.files.with_streaming_response.content(file_id) as response,
+            self.connected.files.with_streaming_response.content(file_id) as response,
         ):
             async for part in response.iter_bytes():
                 *whole, rest = (rest + part).split(b"\n")

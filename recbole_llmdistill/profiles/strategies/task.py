@@ -103,7 +103,9 @@ async def all_of(answers: Iterable[Awaitable[Answer]]) -> list[Answer]:
     if not further:
         return [await first]
     results = await asyncio.gather(first, *further, return_exceptions=True)
+    found = []
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return results
+        found.append(result)
+    return found

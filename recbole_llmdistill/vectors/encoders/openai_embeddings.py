@@ -113,7 +113,7 @@ class OpenAIEncoder:
     @property
     def address(self) -> str:
         """The server's address without a secret that may stand in it."""
-        return shown_address(str(self.client.base_url))
+        return shown_address(str(self.client.base_url)) or ""
 
     def settings(self) -> dict[str, Any]:
         """As :class:`~recbole_llmdistill.vectors.encoders.protocol.TextEncoder`."""

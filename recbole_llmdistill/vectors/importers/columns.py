@@ -39,7 +39,7 @@ def choose_user_column(path: Path, columns: Mapping[str, bool], wanted: str | No
         raise InputError(f"{path}: no column {wanted!r}; it has {', '.join(map(str, columns))}")
     if wanted is not None:
         return wanted
-    plain = {re.sub(r"[_\- .]", "", name.split(":")[0]).lower(): name for name in reversed(columns)}
+    plain = {re.sub(r"[_\- .]", "", name.split(":")[0]).lower(): name for name in reversed(list(columns))}
     if usual := next((plain[name] for name in _USUAL if name in plain), None):
         return usual
     named = [name for name in columns if not is_row_number(name)]
@@ -101,7 +101,7 @@ def check_values(path: Path, names: Sequence[str], vectors: np.ndarray) -> None:
     whole = np.ones(vectors.shape[1], dtype=bool)
     for start in range(0, len(vectors), 4096):
         whole &= (vectors[start : start + 4096] % 1 == 0).all(axis=0)
-    for column in np.flatnonzero(whole):
+    for column in np.flatnonzero(whole).tolist():
         values = np.asarray(vectors[:, column])
         if len(values) > 2 and (np.abs(np.diff(values)) == 1).all() and len(np.unique(values)) == len(values):
             what = f"counts the rows ({values[0]:g}, {values[1]:g} ... {values[-1]:g})"

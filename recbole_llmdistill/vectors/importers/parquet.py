@@ -1,6 +1,7 @@
 """Parquet: a user column, and list columns (several are several profiles a user) or a column a value."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,14 +71,11 @@ def _read(path: Path, user_column: str | None, vector_column: str | None, tell: 
 
 
 def _from_columns(batch, names: list[str], path: Path, first: int) -> np.ndarray:
-    columns = [
-        to_float32(
-            batch.column(name).to_numpy(zero_copy_only=False),
-            lambda row, name=name: f"{path}, row {first + row}, column {name}",
-        )
-        for name in names
-    ]
-    return np.stack(columns, axis=1)
+    def column_of(name: str) -> np.ndarray:
+        values = batch.column(name).to_numpy(zero_copy_only=False)
+        return to_float32(values, lambda row: f"{path}, row {first + row}, column {name}")
+
+    return np.stack([column_of(name) for name in names], axis=1)
 
 
 def _is_string(kind) -> bool:
@@ -123,6 +121,10 @@ def _vector_columns(path: Path, schema, user: str, wanted: str | None, tell: Tel
     return [], plain
 
 
+def _place(path: Path, rows: np.ndarray, row: int) -> str:
+    return f"{path}, row {rows[row]}"
+
+
 def _from_lists(columns: list, tokens: list[str], path: Path, first: int) -> Piece:
     has_profile = np.stack([column.is_valid().to_numpy(zero_copy_only=False) for column in columns], axis=1)
     size = None
@@ -138,7 +140,7 @@ def _from_lists(columns: list, tokens: list[str], path: Path, first: int) -> Pie
                 f"the first has {lengths[0]}; all need the same number"
             )
         flat = values.flatten().to_numpy(zero_copy_only=False).reshape(len(held), -1 if len(held) else 0)
-        flat = to_float32(flat, lambda row, held=held: f"{path}, row {first + held[row]}")
+        flat = to_float32(flat, partial(_place, path, first + held))
         parts.append((held, flat.reshape(len(held), -1) if len(held) else None))
         size = flat.size // len(held) if len(held) else size
     vectors = np.zeros((len(tokens), len(columns), size or 0), dtype=np.float32)

@@ -62,9 +62,9 @@ def stack(
     except OverflowError:  # a whole number of hundreds of digits among fractions
         values = np.array(rows, dtype=object)
     if values.dtype.kind not in "fiu":  # whole numbers of twenty digits and more
-        row = next(number for number, row in enumerate(rows) if any(abs(value) >= 2**63 for value in row))
+        odd = next(number for number, row in enumerate(rows) if any(abs(value) >= 2**63 for value in row))
         raise InputError(
-            f"{path}, {place} {numbers[row]}: the vector of user {user_tokens[row]!r} holds whole numbers beyond those "
+            f"{path}, {place} {numbers[odd]}: the vector of user {user_tokens[odd]!r} holds whole numbers beyond those "
             "of float32"
         )
     return to_float32(values, lambda row: f"{path}, {place} {numbers[row]}")

@@ -62,7 +62,7 @@ class RandomProjectionReducer:
         seed: of the projection.
     """
 
-    explained_variance = None
+    explained_variance: float | None = None
 
     def __init__(self, dimensions: int, seed: int) -> None:
         from sklearn.random_projection import GaussianRandomProjection
@@ -91,7 +91,7 @@ class RandomProjectionReducer:
 class NoReducer:
     """Leaves the vectors as they are; for standardising them alone."""
 
-    explained_variance = 1.0
+    explained_variance: float | None = 1.0
 
     def settings(self) -> dict[str, Any]:
         """As :class:`~recbole_llmdistill.vectors.reducers.protocol.Reducer`."""
