@@ -27,8 +27,9 @@ from recbole.data import create_dataset
 
 import recbole_llmdistill  # noqa: F401  (registers the models)
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.formats.manifest import carry_manifest
-from recbole_llmdistill.formats.profile_texts import TEXTS, ProfileTexts, read_profile_texts
+from recbole_llmdistill.formats.entity import USERS
+from recbole_llmdistill.formats.manifest import carry_manifest, read_manifest
+from recbole_llmdistill.formats.profile_texts import ProfileTexts, read_profile_texts
 from recbole_llmdistill.formats.vectors import ProfileTable, read_profile_file, write_binary
 from recbole_llmdistill.inspection.held_out_taste import measure_held_out_taste
 from recbole_llmdistill.inspection.split import read_split
@@ -109,7 +110,7 @@ class Measurements:
     encoded: dict[str, tuple[ProfileTable, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.texts = read_profile_texts(properties("profiles", DATASET, TEXTS))
+        self.texts = read_profile_texts(properties("profiles", DATASET, USERS.texts))
         logging.disable(logging.WARNING)
         train_part, valid_part, _ = create_dataset(Config(model="SASRecDistill", dataset=DATASET)).build()
         self.split = read_split(train_part, valid_part)
@@ -137,16 +138,18 @@ class Measurements:
         seconds = time.perf_counter() - start
         table = read_profile_file(summary.files[0])
         if row.sections == "joined":
-            write_binary(summary.files[0], table.user_tokens, table.vectors.reshape(len(table.vectors), -1))
+            write_binary(summary.files[0], table.tokens, table.vectors.reshape(len(table.vectors), -1))
             table = read_profile_file(summary.files[0])
-        carry_manifest(properties("profiles", DATASET), self.folder(row), DATASET, encoder={"benchmark": row.name})
+        carry_manifest(
+            read_manifest(properties("profiles", DATASET)), self.folder(row), DATASET, encoder={"benchmark": row.name}
+        )
         return table, seconds
 
     def measure(self, row: Row) -> dict:
         """Seconds, size and held-out taste of a row."""
         table, seconds = self.vectors(row)
-        at = {token: number for number, token in enumerate(table.user_tokens.tolist())}
-        users = np.array([at[token] for token in self.split.user_tokens.tolist()])
+        at = {token: number for number, token in enumerate(table.tokens.tolist())}
+        users = np.array([at[token] for token in self.split.tokens.tolist()])
         taste = measure_held_out_taste(table.vectors[users].mean(axis=1), self.split.training, self.split.validation)
         return {
             "row": row.name,

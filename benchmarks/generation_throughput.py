@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recbole_llmdistill.formats.entity import USERS
 from recbole_llmdistill.profiles.context import Window
 from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, generate
 from recbole_llmdistill.profiles.history.histories import Column, Histories
@@ -86,10 +87,10 @@ def made_up_histories(users: int) -> Histories:
     first = np.arange(users) * (LENGTH + 2)
     return Histories(
         catalogue=Catalogue(
-            ("title", "genres"), ["", *(f"Title of item {item} | Comedy Drama" for item in range(ITEMS))], 0
+            ("title", "genres"), ["", *(f"Title of item {item} | Comedy Drama" for item in range(ITEMS))], frozenset()
         ),
         columns=(Column("rating", draw.integers(0, 5, users * (LENGTH + 2), dtype=np.int32), list("12345")),),
-        users=np.array([f"u{user}" for user in range(users)]),
+        tokens=np.array([f"u{user}" for user in range(users)]),
         first=first,
         end=first + LENGTH,
         last=first + LENGTH + 2,
@@ -110,7 +111,7 @@ async def run(arguments: argparse.Namespace, histories: Histories, folder: Path)
     await backend.start()
     window = Window(backend.count_tokens, backend.context_length, {prompt.name: prompt.max_tokens})
     writer = ProfileWriter(histories, [prompt], STRATEGIES["merge_after"], backend, window)
-    ledger = Ledger(folder, {}, histories.users)
+    ledger = Ledger(folder, USERS, {}, histories.tokens)
     limit = arguments.limit or arguments.users
     start, cpu = time.perf_counter(), time.process_time()
 

@@ -24,7 +24,7 @@ def test_from_a_data_set_to_a_distilled_model(tmp_path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     assert "The profiles were written from this very training split." in done.stdout
     assert "distillation loss: " in done.stderr
-    assert len(read_profile_file(tmp_path / "work" / "vectors" / "ml-100k.useremb.npz").user_tokens) == 943
+    assert len(read_profile_file(tmp_path / "work" / "vectors" / "ml-100k.useremb.npz").tokens) == 943
     fingerprints = {
         json.loads((tmp_path / "work" / stage / "manifest.json").read_text())["training_fingerprint"]
         for stage in ("profiles", "vectors")

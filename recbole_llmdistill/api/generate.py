@@ -1,4 +1,4 @@
-"""``recbole_llmdistill.generate``: have an LLM write the users' profiles from their training histories."""
+"""``recbole_llmdistill.generate``: have an LLM describe users by their training histories, or items by their fields."""
 
 import logging
 from collections.abc import Sequence
@@ -19,17 +19,17 @@ class GenerateResult:
     """What :func:`generate` did; all counts are 0 where nothing was to be sent.
 
     Attributes:
-        folder: of the profiles; None where nothing was to be written.
-        files: what lies there: profiles, failures and manifest, as far as there are any.
-        profiles: users who got a profile in this run.
-        failures: users who got none.
-        failure_reasons: of these, reason -> users.
+        folder: of the texts; None where nothing was to be written.
+        files: what lies there: texts, failures and manifest, as far as there are any.
+        profiles: users (or items) that got a text in this run.
+        failures: those that got none.
+        failure_reasons: of these, reason -> number.
         requests: requests to the LLM.
         prompt_tokens: sent.
         completion_tokens: answered.
         cost: of these, where prices were given.
         naming_held_out: profiles that name a held-out item of their user.
-        cut_interactions: interactions that were longer than the context.
+        cut_interactions: interactions (or fields of an item) that were longer than the context.
         messages: what was said beside; the estimate or the prompt, where that was asked for.
     """
 
@@ -54,7 +54,8 @@ def generate(
     command_line: Sequence[str] = (),
     **keywords: Any,
 ) -> GenerateResult:
-    """Write ``profiles.jsonl``, one line a user, from the very training part that training will use.
+    """Write ``profiles.jsonl``, one line a user, from the very training part that training will use; or, of items,
+    ``items.jsonl`` from the ``.item`` file.
 
     An interrupted run goes on when the same is asked for again.
 
@@ -74,7 +75,7 @@ def generate(
     options, messages = given_as(GenerateOptions, options, keywords), messages or Messages()
     llm = LLMS.choose(options.llm, options.model_extra or {})
     if not (options.out or options.estimate or options.show_prompt is not None):
-        raise InputError("--out: say in which folder the profiles are to be written")
+        raise InputError("--out: say in which folder the texts are to be written")
     if (options.price_in is None) != (options.price_out is None):
         raise InputError("--price-in and --price-out belong together")
     if options.ray and not llm.part.runs_on_ray:

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from recbole_llmdistill.config.options import Options, given_as
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.formats.entity import ENTITIES, Of
 from recbole_llmdistill.messages import Messages
 from recbole_llmdistill.vectors.reducing import ReductionSummary, reduce_vectors
 
@@ -23,6 +24,7 @@ class ReduceOptions(Options):
     dataset: str = Field(
         description="name of the data set, e.g. ml-100k", json_schema_extra={"flags": ["-d", "--dataset"]}
     )
+    of: Of = Field("users", description="whose vectors")
     vectors: Path = Field(description="file or folder of the full vectors")
     out: Path = Field(description="another folder, for the reduced vectors")
     method: str = Field("pca", min_length=1, description="pca, pca-whiten, umap, random-projection or none")
@@ -46,7 +48,7 @@ class ReduceResult(ReductionSummary):
 
 
 def reduce(options: ReduceOptions | None = None, *, messages: Messages | None = None, **keywords: Any) -> ReduceResult:
-    """Shorten the vectors of ``<dataset>.useremb``, and measure what was kept of the neighbourhoods.
+    """Shorten the vectors of ``<dataset>.useremb`` or ``.itememb``, and measure what was kept of the neighbourhoods.
 
     Args:
         options: what to do.
@@ -61,10 +63,13 @@ def reduce(options: ReduceOptions | None = None, *, messages: Messages | None = 
 
     options, messages = given_as(ReduceOptions, options, keywords), messages or Messages()
     reduction = REDUCERS.choose(options.method, options.model_extra or {})
-    path = newest_twin(options.vectors, options.dataset) if options.vectors.is_dir() else options.vectors
-    if path is None:
-        raise InputError(f"--vectors={options.vectors} holds no vectors of the data set {options.dataset!r}")
-    table = read_profile_file(path)
+    of = ENTITIES[options.of]
+    path: Path | None = options.vectors
+    if options.vectors.is_dir() and (path := newest_twin(options.vectors, options.dataset, of)) is None:
+        raise InputError(
+            f"--vectors={options.vectors} holds no vectors of {of.name} of the data set {options.dataset!r}"
+        )
+    table = read_profile_file(path, of)
     summary = reduce_vectors(
         table, reduction, options.dataset, options.out, text=options.text, show_progress=options.show_progress
     )

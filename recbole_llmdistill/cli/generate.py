@@ -1,4 +1,4 @@
-"""``llmdistill generate``: have an LLM write the users' profiles from their training histories."""
+"""``llmdistill generate``: have an LLM describe users by their training histories, or items by their fields."""
 
 import argparse
 
@@ -16,7 +16,8 @@ def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "generate",
-        description="Write profiles.jsonl, one line a user, from the very training part that training will use.",
+        description="Write profiles.jsonl, one line a user, from the very training part that training will use; or, by "
+        "--of=items, items.jsonl, one line an item, from the fields of the .item file.",
         epilog="Settings of RecBole are given as for training, --key=value; its --seed is the LLM's as well.",
         allow_abbrev=False,
     )
@@ -25,7 +26,7 @@ def add_parser(commands) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
-    """Generate, and print what is done; status 1 if users failed."""
+    """Generate, and print what is done; status 1 if any failed."""
     options = from_arguments(GenerateOptions, arguments, LLMS)
     check_settings(settings, arguments.parser)
     result = generate(options, messages=PrintedMessages(), command_line=settings)

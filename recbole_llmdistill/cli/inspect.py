@@ -12,7 +12,7 @@ def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "inspect",
-        description="See whether vectors are any good, before training: an HTML page and a summary.",
+        description="See whether vectors of users or items are any good, before training: an HTML page and a summary.",
         epilog="RecBole's own settings, e.g. --eval_args=... or --data_path=..., are given as --key=value.",
     )
     add_options(parser, InspectOptions)

@@ -19,18 +19,19 @@ def add_parser(commands) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
-    """Join, and print how many users have a profile now."""
+    """Join, and print how many have a text now."""
     from recbole_llmdistill.errors import InputError
     from recbole_llmdistill.profiles.merging import merge_shards
 
     if settings:
         raise InputError(f"argument {settings[0]!r} is not understood")
-    with tqdm(unit="user", desc="merging", delay=1) as bar:
+    with tqdm(unit="text", desc="merging", delay=1) as bar:
         merged = merge_shards(arguments.folders, arguments.out, bar.update)
-    print(f"{arguments.out}: {merged.profiles:,} of {merged.users:,} users have a profile, {merged.failures:,} failed")
+    of = merged.of
+    print(f"{arguments.out}: {merged.texts:,} of {merged.all:,} {of.name} have a {of.text}, {merged.failures:,} failed")
     if merged.thoughts:
         print(
-            f"warning: {merged.thoughts:,} profiles hold a model's thought; `llmdistill encode` leaves it out, and "
+            f"warning: {merged.thoughts:,} {of.text}s hold a model's thought; `llmdistill encode` leaves it out, and "
             "says who has nothing else",
             file=sys.stderr,
         )

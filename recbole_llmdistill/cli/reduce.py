@@ -1,4 +1,4 @@
-"""``llmdistill reduce``: shorten vectors, and say what was kept of the neighbourhoods between users."""
+"""``llmdistill reduce``: shorten vectors, and say what was kept of the neighbourhoods between users or items."""
 
 import argparse
 
@@ -6,6 +6,7 @@ from recbole_llmdistill.api.reduce import ReduceOptions, reduce
 from recbole_llmdistill.cli.encode import report_files
 from recbole_llmdistill.cli.options import add_options, from_arguments
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.formats.entity import ENTITIES
 from recbole_llmdistill.messages import PrintedMessages
 from recbole_llmdistill.vectors.reducers.protocol import REDUCERS
 
@@ -14,7 +15,8 @@ def add_parser(commands) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "reduce",
-        description="Shorten the vectors of <dataset>.useremb, and print what was kept of the neighbourhoods.",
+        description="Shorten the vectors of <dataset>.useremb or .itememb, and print what was kept of the "
+        "neighbourhoods.",
     )
     add_options(parser, ReduceOptions, REDUCERS)
     parser.set_defaults(run=run)
@@ -35,5 +37,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
         )
     if result.explained_variance is not None:
         print(f"explained variance: {result.explained_variance:.3f}")
-    report_files(options.dataset, result.files, result.shape, result.has_manifest, result.source.parent)
+    report_files(
+        ENTITIES[options.of], options.dataset, result.files, result.shape, result.has_manifest, result.source.parent
+    )
     return 0

@@ -9,11 +9,12 @@ import torch
 
 from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.data.dataset import DistillationDataset
-from recbole_llmdistill.data.user_names import differently_written
+from recbole_llmdistill.data.token_spelling import differently_written
 from recbole_llmdistill.data.vector_lookup import find_profile_file
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.json_text import parse_json
-from recbole_llmdistill.formats.vectors import MANIFEST, ProfileTable, examine, read_profile_file
+from recbole_llmdistill.formats.entity import USERS
+from recbole_llmdistill.formats.vectors import ProfileTable, examine, read_profile_file
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def load_user_vectors(training_part: DistillationDataset, settings: Distillation
 def align(table: ProfileTable, training_part: DistillationDataset, min_coverage: float) -> UserVectors:
     """Put each user's vectors at the user's RecBole id; users unknown to the data set are counted and left out."""
     token2id = training_part.field2token_id[training_part.uid_field]
-    ids = np.array([token2id.get(token, 0) for token in table.user_tokens])  # 0, the padding user, means unknown
+    ids = np.array([token2id.get(token, 0) for token in table.tokens])  # 0, the padding user, means unknown
     known = ids > 0
     n_users, (_, n_profiles, dimension) = training_part.user_num, table.vectors.shape
     vectors = torch.zeros(n_users, n_profiles, dimension)
@@ -93,8 +94,8 @@ def align(table: ProfileTable, training_part: DistillationDataset, min_coverage:
     training_users = training_part.inter_feat[training_part.uid_field].unique()
     covered = int(present[training_users].any(dim=1).sum())
     unknown = int((~known).sum())
-    others = token2id.keys() - set(table.user_tokens[known].tolist()) if unknown else set()
-    if hint := differently_written(table.user_tokens[~known].tolist(), others):
+    others = token2id.keys() - set(table.tokens[known].tolist()) if unknown else set()
+    if hint := differently_written(table.tokens[~known].tolist(), others):
         getLogger().warning(f"{table.path}: {hint}")
     getLogger().info(
         f"Profiles: {table.path} ({n_profiles} a user, {dimension} dimensions) cover {covered} of "
@@ -131,10 +132,10 @@ def check_split(path: Path, training_part: DistillationDataset, mode: str) -> No
     """Compare the fingerprint in the manifest beside ``path`` with that of the split (``mode``: error, warn, off)."""
     if mode == "off":
         return
-    manifest = path.parent / MANIFEST
+    manifest = path.parent / USERS.manifest
     if not manifest.is_file():
         getLogger().warning(
-            f"{path} has no {MANIFEST} beside it: it cannot be checked that these profiles were written from the "
+            f"{path} has no {USERS.manifest} beside it: it cannot be checked that these profiles were written from the "
             "training split alone (profile_split_check=off silences this)"
         )
         return

@@ -1,10 +1,11 @@
-"""Find the profile file that belongs to a data set."""
+"""Find the file of vectors that belongs to a data set."""
 
 from pathlib import Path
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.formats.vectors import BINARY_SUFFIX, TEXT_SUFFIX, newest_twin
+from recbole_llmdistill.formats.entity import USERS, Entity
+from recbole_llmdistill.formats.vectors import newest_twin
 
 
 def find_profile_file(config) -> Path:
@@ -16,23 +17,40 @@ def find_profile_file(config) -> Path:
     Raises:
         InputError: there is none.
     """
+    instead = (
+        "put a file there (one vector a user, see Files in docs/encode.md), set vectors_path, or train without "
+        "profiles by distill_alpha=0"
+    )
+    return find_vectors(config, USERS, config["vectors_path"], "vectors_path", instead)
+
+
+def find_vectors(config, of: Entity, chosen: str | Path | None, setting: str, instead: str) -> Path:
+    """Path of the vectors of users or items: what was chosen, else beside the data set, else what this package ships.
+
+    Args:
+        config: RecBole's.
+        of: users or items.
+        chosen: a file or folder, if there was a choice.
+        setting: by which it is chosen, for messages.
+        instead: what to do where there are none, for the message.
+
+    Raises:
+        InputError: there is none.
+    """
     name = config["dataset"]
-    chosen = config["vectors_path"]
     if chosen:
         path = Path(chosen)
         if path.is_file():
             return path
-        found = newest_twin(path, name)
-        if found is None:
-            what = f"holds neither {name}{TEXT_SUFFIX} nor {name}{BINARY_SUFFIX}" if path.is_dir() else "does not exist"
-            raise InputError(f"vectors_path: {path} {what}")
-        return found
+        if found := newest_twin(path, name, of):
+            return found
+        missing = f"holds neither {name}{of.suffix} nor {name}{of.binary_suffix}"
+        raise InputError(f"{setting}: {path} {missing if path.is_dir() else 'does not exist'}")
     folders = [Path(config["data_path"]), properties("profiles", name)]
     for folder in folders:
-        if found := newest_twin(folder, name):
+        if found := newest_twin(folder, name, of):
             return found
     raise InputError(
-        f"no profiles for dataset {name!r}: looked for {name}{TEXT_SUFFIX} and {name}{BINARY_SUFFIX} in "
-        f"{folders[0].resolve()}; put a file there (one vector a user, see Files in docs/encode.md), "
-        "set vectors_path, or train without profiles by distill_alpha=0"
+        f"no {of.text}s for dataset {name!r}: looked for {name}{of.suffix} and {name}{of.binary_suffix} in "
+        f"{folders[0].resolve()}; {instead}"
     )

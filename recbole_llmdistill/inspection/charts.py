@@ -5,8 +5,9 @@ import json
 import numpy as np
 import plotly.graph_objects as go
 
+from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.inspection.held_out_taste import HeldOutTaste
-from recbole_llmdistill.inspection.report import Inspection, UserMap
+from recbole_llmdistill.inspection.report import Inspection, Map
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, and some more for long legends.
 PALETTE = (
@@ -32,13 +33,13 @@ def _finish(figure: go.Figure, height: int, **layout) -> dict:
     return json.loads(figure.to_json())
 
 
-def taste_chart(taste: HeldOutTaste) -> dict:
-    """Bars of recall: random, popularity, profiles, interactions."""
+def taste_chart(taste: HeldOutTaste, of: Entity = USERS) -> dict:
+    """Bars of recall: random, popularity, texts, interactions."""
     bars = [
-        ("Random users", taste.random, _GREY),
-        ("Popular items", taste.popularity, _GREY),
-        ("<b>Profiles</b>", taste.profiles, _ACCENT),
-        ("Interactions", taste.interactions, _DARK),
+        (f"Random {of.name}", taste.random, _GREY),
+        ("Popular items" if of is USERS else "Busy users", taste.popularity, _GREY),
+        (f"<b>{of.text.capitalize()}s</b>", taste.profiles, _ACCENT),
+        (of.common.capitalize(), taste.interactions, _DARK),
     ][::-1]
     figure = go.Figure(
         go.Bar(
@@ -88,10 +89,10 @@ def histogram(series: dict[str, np.ndarray], title: str, bins: int = 40) -> dict
     )
 
 
-def map_data(user_map: UserMap) -> dict:
+def map_data(places: Map) -> dict:
     """Positions, texts and colours of the map; the page draws it, since every choice of colour needs other traces."""
     fields = []
-    for field in user_map.fields:
+    for field in places.fields:
         if field.numeric:
             values = [None if np.isnan(value) else float(value) for value in field.values]
             fields.append({"name": field.name, "numeric": True, "values": values})
@@ -113,10 +114,10 @@ def map_data(user_map: UserMap) -> dict:
                 }
             )
     return {
-        "x": user_map.positions[:, 0].round(3).tolist(),
-        "y": user_map.positions[:, 1].round(3).tolist(),
-        "users": user_map.user_tokens.tolist(),
-        "texts": user_map.texts,
+        "x": places.positions[:, 0].round(3).tolist(),
+        "y": places.positions[:, 1].round(3).tolist(),
+        "users": places.tokens.tolist(),
+        "texts": places.texts,
         "fields": fields,
     }
 
@@ -124,15 +125,15 @@ def map_data(user_map: UserMap) -> dict:
 def all_charts(inspection: Inspection) -> dict[str, dict]:
     """Name -> figure, as the page's places for them are named."""
     charts = {
-        "taste": taste_chart(inspection.taste),
+        "taste": taste_chart(inspection.taste, inspection.of),
         "cosines": histogram(
             {
-                "two random users": inspection.vectors.pair_cosines,
+                f"two random {inspection.of.name}": inspection.vectors.pair_cosines,
                 "nearest neighbours": inspection.vectors.nearest_cosines,
             },
             "cosine",
         ),
     }
     if inspection.texts is not None:
-        charts["lengths"] = histogram({"users": inspection.texts.words}, "words a user")
+        charts["lengths"] = histogram({inspection.of.name: inspection.texts.words}, f"words a {inspection.of.noun}")
     return charts

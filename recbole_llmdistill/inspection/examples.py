@@ -17,13 +17,13 @@ _RARE = 0.15  # share of texts below which a shared word says something
 
 @dataclass(frozen=True)
 class NeighbourExample:
-    """A user and the nearest other one.
+    """A user (or item) and the nearest other one.
 
     Attributes:
-        users: both user tokens.
+        users: both tokens.
         texts: both texts, each as (piece, whether it is a telling word that the other has too).
         cosine: of the centred vectors.
-        shared_items: training items that both have.
+        shared_items: training items (of items: users) that both have.
         items: training items of each.
     """
 
@@ -35,15 +35,15 @@ class NeighbourExample:
 
 
 def find_examples(
-    user_tokens: np.ndarray, vectors: np.ndarray, training, texts: Sequence[str], seed: int = 0
+    tokens: np.ndarray, vectors: np.ndarray, training, texts: Sequence[str], seed: int = 0
 ) -> list[NeighbourExample]:
     """Six random users with the nearest neighbour of each.
 
     Args:
-        user_tokens: ``[U]``.
+        tokens: ``[U]``.
         vectors: ``[U, D]``.
         training: ``[U, I]`` sparse, of ones.
-        texts: ``[U]`` the profile text of each.
+        texts: ``[U]`` the text of each.
         seed: of the choice.
     """
     rows = np.random.default_rng(seed).permutation(len(vectors))[:EXAMPLES]
@@ -59,7 +59,7 @@ def find_examples(
         }
         examples.append(
             NeighbourExample(
-                users=(str(user_tokens[row]), str(user_tokens[other])),
+                users=(str(tokens[row]), str(tokens[other])),
                 texts=(_marked(texts[row], telling), _marked(texts[other], telling)),
                 cosine=float(cosine),
                 shared_items=int(training[row].multiply(training[other]).sum()),

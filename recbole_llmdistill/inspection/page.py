@@ -7,6 +7,7 @@ from plotly.offline import get_plotlyjs
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import written_atomically
+from recbole_llmdistill.formats.entity import ITEMS, USERS
 from recbole_llmdistill.inspection.charts import all_charts, map_data
 from recbole_llmdistill.inspection.findings import ANISOTROPIC, judge
 from recbole_llmdistill.inspection.held_out_taste import NEIGHBOURS, TOP
@@ -24,6 +25,7 @@ def write_page(inspection: Inspection, path: Path) -> None:
     )
     page = environment.get_template("page.html").render(
         inspection=inspection,
+        others=(ITEMS if inspection.of is USERS else USERS).name,
         findings=judge(inspection),
         encoder=_describe(inspection),
         charts=all_charts(inspection),

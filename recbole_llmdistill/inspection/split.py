@@ -1,6 +1,6 @@
 """Training and validation interactions as matrices, from RecBole's own split."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,21 +11,32 @@ from recbole_llmdistill.errors import InputError
 
 @dataclass(frozen=True)
 class Split:
-    """Interactions of a data set.
+    """Interactions of a data set, seen from its users; or from its items, see :meth:`of_items`.
 
     Attributes:
-        user_tokens: ``[U]`` users with training interactions.
-        item_tokens: ``[I]`` items.
+        tokens: ``[U]`` users with training interactions.
+        others: ``[I]`` items.
         training: ``[U, I]`` sparse, 1 where a user has interacted in training.
         validation: ``[U, I]`` sparse, 1 where a user is asked for that item in validation.
         fingerprint: of the training interactions.
     """
 
-    user_tokens: np.ndarray
-    item_tokens: np.ndarray
+    tokens: np.ndarray
+    others: np.ndarray
     training: sp.csr_matrix
     validation: sp.csr_matrix
     fingerprint: str
+
+    def of_items(self) -> "Split":
+        """The same seen from the items that have training interactions: whose audience is which users."""
+        known = np.flatnonzero(np.asarray(self.training.sum(axis=0)).ravel())
+        return replace(
+            self,
+            tokens=self.others[known],
+            others=self.tokens,
+            training=self.training.T.tocsr()[known],
+            validation=self.validation.T.tocsr()[known],
+        )
 
 
 def read_split(training_part, validation_part) -> Split:

@@ -38,9 +38,9 @@ def measure_texts(profiles: ProfileTexts, seed: int = 0) -> TextStatistics:
     """Statistics of profile texts; near-duplicates are looked for among at most 5,000 users."""
     words_of = np.array([*(len(text.split()) for text in profiles.texts), 0])  # -1, a lacking text, has none
     _, same, count = np.unique(profiles.text_of, axis=0, return_inverse=True, return_counts=True)
-    rows = sample_rows(len(profiles.user_tokens), SAMPLE, seed)
+    rows = sample_rows(len(profiles.tokens), SAMPLE, seed)
     return TextStatistics(
-        users=len(profiles.user_tokens),
+        users=len(profiles.tokens),
         empty=len(profiles.empty),
         words=words_of[profiles.text_of].sum(axis=1),
         duplicates=int((count[same.ravel()] > 1).sum()),

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.profiles.context import Window
-from recbole_llmdistill.profiles.history.histories import Histories
 from recbole_llmdistill.profiles.llm.protocol import Answer
 from recbole_llmdistill.profiles.prompts import Prompt
 from recbole_llmdistill.profiles.strategies.task import Question, Strategy, Task
+from recbole_llmdistill.profiles.subjects import Subjects
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Estimate:
     """Counts of a run.
 
     Attributes:
-        users: who are to get a profile.
+        of: users or items, who are called users below.
+        users: who are to get a text.
         requests: for them.
         prompt_tokens: in these.
         completion_tokens: expected answers.
@@ -38,6 +40,7 @@ class Estimate:
         shortened_users: users who have interactions that are left out (``recent``) or cut.
     """
 
+    of: Entity = USERS
     users: int = 0
     requests: int = 0
     prompt_tokens: int = 0
@@ -56,8 +59,7 @@ class Estimate:
         """
         counts = [
             f"context {context}",
-            f"users {self.users:,} ({self.split_users:,} with a history longer than the context, shown in parts; "
-            f"{self.shortened_users:,} with one that is shortened)",
+            f"{self.of.name} {self.users:,} ({self._too_long()})",
             f"requests {self.requests:,}",
             f"prompt tokens {self.prompt_tokens:,} ({tokens_are})",
             f"answer tokens about {self.completion_tokens:,.0f}, at most {self.most_completion_tokens:,}",
@@ -69,12 +71,20 @@ class Estimate:
         most = price.of(self.prompt_tokens, self.most_completion_tokens)
         counts.append(f"cost about {expected:,.2f}, at most {most:,.2f}")
         if self.users:
-            counts.append(f"a million such users: about {expected / self.users * 1e6:,.0f}")
+            counts.append(f"a million such {self.of.name}: about {expected / self.users * 1e6:,.0f}")
         return counts
+
+    def _too_long(self) -> str:
+        if self.of is not USERS:
+            return f"{self.shortened_users:,} with {self.of.shown} longer than the context, cut"
+        return (
+            f"{self.split_users:,} with a history longer than the context, shown in parts; "
+            f"{self.shortened_users:,} with one that is shortened"
+        )
 
 
 async def estimate(
-    histories: Histories,
+    subjects: Subjects,
     indices: np.ndarray,
     prompts: list[Prompt],
     strategy: Strategy,
@@ -82,21 +92,21 @@ async def estimate(
     answer_tokens: float | None = None,
     report: Callable[[int], None] = lambda users: None,
 ) -> Estimate:
-    """Count what the users of ``indices`` need.
+    """Count what those of ``indices`` need.
 
     Args:
-        histories: of all users.
-        indices: which users, ``[users]``.
+        subjects: all that can have a text.
+        indices: which of them, ``[N]``.
         prompts: one a view.
         strategy: for long histories.
         window: the model's context.
         answer_tokens: mean length of the answers, if it is known; unset: what the prompt expects.
-        report: called with 1 after each user.
+        report: called with 1 after each.
 
     Raises:
         InputError: the context is too small.
     """
-    total = Estimate(users=len(indices))
+    total = Estimate(subjects.of, len(indices))
     expected = {
         prompt.name: answer_tokens or min(prompt.expected_tokens, window.max_tokens[prompt.name]) for prompt in prompts
     }
@@ -111,9 +121,9 @@ async def estimate(
         return Answer(placeholder[name], "stop", question.tokens, round(expected[name]))
 
     for index in indices.tolist():
-        history = histories[index]
+        history = subjects[index]
         before = total.requests
-        tasks = [Task(history, histories.header, prompt, window, count) for prompt in prompts]
+        tasks = [Task(history, subjects.header, prompt, window, count) for prompt in prompts]
         for task in tasks:
             await strategy(task)
         total.split_users += total.requests - before > len(prompts)

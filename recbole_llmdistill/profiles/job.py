@@ -8,28 +8,32 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from recbole_llmdistill.config.options import flags
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.formats.vectors import MANIFEST
+from recbole_llmdistill.formats.entity import ENTITIES, USERS, Entity
 from recbole_llmdistill.messages import Messages
 from recbole_llmdistill.parts import Choice
 from recbole_llmdistill.processes.coroutines import run_coroutine
 from recbole_llmdistill.profiles.context import Window
 from recbole_llmdistill.profiles.estimate import Price, estimate
 from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, generate
-from recbole_llmdistill.profiles.history.histories import Histories, load_histories
-from recbole_llmdistill.profiles.ledger import FAILURES, PROFILES, Ledger, measured_answer_tokens
+from recbole_llmdistill.profiles.history.histories import load_histories
+from recbole_llmdistill.profiles.history.item_fields import load_item_fields
+from recbole_llmdistill.profiles.ledger import FAILURES, Ledger, measured_answer_tokens
 from recbole_llmdistill.profiles.llm import context
 from recbole_llmdistill.profiles.llm.protocol import LLM, Backend
 from recbole_llmdistill.profiles.options import GenerateOptions
 from recbole_llmdistill.profiles.progress_bar import ProgressBar
 from recbole_llmdistill.profiles.prompts import Prompt, load_prompts
 from recbole_llmdistill.profiles.run_manifest import describe_prompts
-from recbole_llmdistill.profiles.selection import Shard, select_users
+from recbole_llmdistill.profiles.selection import Shard, select
 from recbole_llmdistill.profiles.show_prompt import show_prompt
 from recbole_llmdistill.profiles.strategies import STRATEGIES, VIEWS
+from recbole_llmdistill.profiles.subjects import Subjects
 from recbole_llmdistill.servers.masking import shown_address
 
-DEFAULT_PROMPT = "neutral-short"
+DEFAULT_PROMPTS = {"users": "neutral-short", "items": "items-neutral"}
+"""By the value of ``of``."""
 VIEW_PROMPTS = "needs,tastes,habits"
 
 
@@ -38,9 +42,9 @@ class GenerationJob:
     """A prepared run: all is read and checked, nothing is sent or written.
 
     Attributes:
-        histories: of all users.
-        indices: of the chosen users.
-        unknown_users: of ``--users``, without a training history.
+        subjects: all users, or items, that can have a text.
+        indices: of the chosen ones.
+        unknown: of ``--users`` or ``--items``, without anything to be shown.
         prompts: one a view.
         strategy: its name.
         llm: the LLM that was chosen, and its options.
@@ -48,14 +52,14 @@ class GenerationJob:
         max_tokens: longest answer, by the name of the prompt.
         price: of the tokens; None if it was not given.
         folder: where to write; None: nowhere.
-        manifest: what ``manifest.json`` will say.
+        manifest: what the manifest will say.
         messages: where it says what it does.
         show_progress: show progress bars.
     """
 
-    histories: Histories
+    subjects: Subjects
     indices: np.ndarray
-    unknown_users: list[str]
+    unknown: list[str]
     prompts: list[Prompt]
     strategy: str
     llm: Choice[LLM]
@@ -80,11 +84,14 @@ class GenerationJob:
         Raises:
             InputError: something cannot be read or used.
         """
-        prompts = _prompts(options, llm)
+        of = ENTITIES[options.of]
+        _check_fits(options, of)
+        prompts = _prompts(options, of, llm)
         shard = Shard.parse(options.shard) if options.shard else None
-        histories = load_histories(config)
-        indices, unknown_users = select_users(histories, options.users, shard, options.limit)
-        prompts = [prompt.fitted(bool(histories.columns), histories.days is not None) for prompt in prompts]
+        subjects = load_histories(config) if of is USERS else load_item_fields(config, options.field_length)
+        chosen = options.users if of is USERS else options.items
+        indices, unknown = select(subjects, chosen, shard, options.limit)
+        prompts = [prompt.fitted(subjects.has_values, subjects.has_dates) for prompt in prompts]
         llm = replace(llm, options=llm.options.model_copy(update={"seed": config["seed"]}))
         max_tokens = {prompt.name: options.max_tokens or prompt.max_tokens for prompt in prompts}
         price = None
@@ -93,11 +100,8 @@ class GenerationJob:
             price = Price(options.price_in * factor, options.price_out * factor)
         manifest = {
             "dataset": config["dataset"],
-            "eval_args": config["eval_args"],
-            "users": len(histories),
-            "training_fingerprint": histories.training_fingerprint,
-            "columns": histories.header,
-            "shown": histories.shown,
+            **({"eval_args": config["eval_args"]} if of is USERS else {"of": of.name}),
+            **subjects.described(),
             "llm": llm.given,
             "base_url": shown_address(getattr(llm.options, "base_url", None)),
             "prompts": describe_prompts(prompts),
@@ -108,37 +112,38 @@ class GenerationJob:
             "context_length": llm.options.context_length,
             "shard": str(shard) if shard else None,
         }
-        backend = llm.part.make(llm.model, llm.options, histories, options.out)
+        backend = llm.part.make(llm.model, llm.options, subjects, options.out)
         return cls(
-            histories, indices, unknown_users, prompts, options.strategy, llm, backend, max_tokens, price,
+            subjects, indices, unknown, prompts, options.strategy, llm, backend, max_tokens, price,
             options.out, manifest, messages, options.show_progress,
         )  # fmt: skip
 
     def notes(self) -> Iterator[str]:
         """What the user should know of the data."""
-        if self.histories.without_training:
-            yield f"{self.histories.without_training:,} users have no training interaction and get no profile"
-        if self.histories.catalogue.without_text:
-            yield f"{self.histories.catalogue.without_text:,} items have no text and are shown by their id"
-        if self.unknown_users:
-            some = ", ".join(self.unknown_users[:3])
-            yield f"{len(self.unknown_users):,} users of --users have no training history, e.g. {some}"
-        yield from self.histories.notes
+        if self.unknown:
+            some = ", ".join(self.unknown[:3])
+            yield f"{len(self.unknown):,} {self.of.name} of --{self.of.name} lack {self.of.source}, e.g. {some}"
+        yield from self.subjects.notes
 
-    def prompts_of(self, user: str) -> Iterator[str]:
-        """What would be sent for a user."""
-        return show_prompt(user, self.histories, self.prompts, self._strategy, self.backend, self._window)
+    @property
+    def of(self) -> Entity:
+        """Users or items."""
+        return self.subjects.of
+
+    def prompts_of(self, token: str) -> Iterator[str]:
+        """What would be sent for a user or an item."""
+        return show_prompt(token, self.subjects, self.prompts, self._strategy, self.backend, self._window)
 
     def estimate_lines(self) -> list[str]:
-        """Counts and cost of all chosen users, for people."""
+        """Counts and cost of all chosen ones, for people."""
         return run_coroutine(self._ask_and_count())
 
     async def _ask_and_count(self) -> list[str]:
-        who = await context.ask(self.backend, self.llm, self.histories)
+        who = await context.ask(self.backend, self.llm, self.subjects)
         return await self._count(self.indices, who)
 
     def generate(self) -> Progress:
-        """Write the profiles.
+        """Write the texts.
 
         Raises:
             InputError: the LLM cannot be reached, the folder cannot be used, or the run cannot go on.
@@ -153,7 +158,7 @@ class GenerationJob:
             ledger = self._open_ledger()
             try:
                 remaining, bar = await self._announce(ledger, who)
-                writer = ProfileWriter(self.histories, self.prompts, self._strategy, self.backend, self._window)
+                writer = ProfileWriter(self.subjects, self.prompts, self._strategy, self.backend, self._window)
                 try:
                     await generate(writer, remaining, ledger, progress, bar)
                 finally:
@@ -165,18 +170,18 @@ class GenerationJob:
         return progress
 
     def generate_with_ray(self, address: str) -> Progress:
-        """Write the profiles on the Ray cluster at ``address``; raises as :meth:`generate`."""
+        """Write the texts on the Ray cluster at ``address``; raises as :meth:`generate`."""
         from recbole_llmdistill.profiles.ray_actors import generate_with_ray
 
         progress = Progress()
         ledger = self._open_ledger()
         try:
-            who = run_coroutine(context.ask(self.backend, self.llm, self.histories))
+            who = run_coroutine(context.ask(self.backend, self.llm, self.subjects))
             remaining, bar = run_coroutine(self._announce(ledger, who))
             try:
                 if len(remaining):
                     generate_with_ray(
-                        self.histories, remaining, self.llm, self.prompts, self._strategy_name, self.max_tokens,
+                        self.subjects, remaining, self.llm, self.prompts, self._strategy_name, self.max_tokens,
                         ledger, progress, bar, address,
                     )  # fmt: skip
             finally:
@@ -188,12 +193,12 @@ class GenerationJob:
     def closing_lines(self, progress: Progress) -> Iterator[str]:
         """What was done, for people."""
         yield (
-            f"{self.folder}: {progress.profiles:,} profiles written, {progress.requests:,} requests, "
+            f"{self.folder}: {progress.profiles:,} {self.of.text}s written, {progress.requests:,} requests, "
             f"{progress.prompt_tokens:,} prompt tokens, {progress.completion_tokens:,} answer tokens"
             + (f", cost {self.price.of(progress.prompt_tokens, progress.completion_tokens):,.2f}" if self.price else "")
         )
         if progress.cut_interactions:
-            yield f"{progress.cut_interactions:,} interactions were longer than the context and were cut"
+            yield f"{progress.cut_interactions:,} {self.of.shown} were longer than the context and were cut"
         if progress.naming_held_out:
             yield (
                 f"{progress.naming_held_out:,} profiles name a held-out item of their user (names_held_out in "
@@ -201,12 +206,14 @@ class GenerationJob:
             )
         if progress.failures:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(progress.failure_reasons.items()))
-            where = FAILURES if self.folder is None else self.folder / FAILURES
-            yield (f"{progress.failures:,} users failed ({reasons}), see {where}; the same command tries them again")
+            yield (
+                f"{progress.failures:,} {self.of.name} failed ({reasons}), see {self.folder / FAILURES}; the same "
+                "command tries them again"
+            )
 
     def files(self) -> list[Path]:
         """What lies in the folder."""
-        names = (PROFILES, FAILURES, MANIFEST)
+        names = (self.of.texts, FAILURES, self.of.manifest)
         return [self.folder / name for name in names if self.folder and (self.folder / name).is_file()]
 
     @property
@@ -222,40 +229,53 @@ class GenerationJob:
         return Window(self.backend.count_tokens, self.backend.context_length, self.max_tokens)
 
     def _open_ledger(self) -> Ledger:
-        assert self.folder is not None  # where nothing is to be written, nothing is sent
-        return Ledger(self.folder, self.manifest, self.histories.users)
+        return Ledger(self.folder, self.of, self.manifest, self.subjects.tokens)
 
     async def _announce(self, ledger: Ledger, who: str) -> tuple[np.ndarray, ProgressBar]:
         """Print what is left to do and what it will cost; who is left, and a bar for them."""
         remaining = self.indices[~ledger.done[self.indices]]
         if len(remaining) < len(self.indices):
             done = len(self.indices) - len(remaining)
-            self.messages.note(f"{done:,} of {len(self.indices):,} users have a profile already")
+            self.messages.note(f"{done:,} of {len(self.indices):,} {self.of.name} have a {self.of.text} already")
         if len(remaining):
             ledger.check_disk(len(remaining))
             for line in await self._count(remaining, who):
                 self.messages.note(line)
-        return remaining, ProgressBar(len(remaining), self.price, self.show_progress)
+        return remaining, ProgressBar(self.of, len(remaining), self.price, self.show_progress)
 
     async def _count(self, indices: np.ndarray, who: str) -> list[str]:
-        """Counts and cost of users, for people; ``who`` says how long the context is."""
+        """Counts and cost, for people; ``who`` says how long the context is."""
         if self.llm.part.asks_nobody:
-            return [f"users {len(indices):,}; {self.llm.given} asks no LLM and costs nothing"]
-        answer_tokens = measured_answer_tokens(self.folder) if self.folder else None
+            return [f"{self.of.name} {len(indices):,}; {self.llm.given} asks no LLM and costs nothing"]
+        answer_tokens = measured_answer_tokens(self.folder, self.of) if self.folder else None
         with tqdm(
-            total=len(indices), unit="user", desc="counting", leave=False, delay=2, disable=not self.show_progress
+            total=len(indices), unit=self.of.noun, desc="counting", leave=False, delay=2, disable=not self.show_progress
         ) as bar:
             counted = await estimate(
-                self.histories, indices, self.prompts, self._strategy, self._window, answer_tokens, bar.update
+                self.subjects, indices, self.prompts, self._strategy, self._window, answer_tokens, bar.update
             )
         how = self.llm.part.counts_tokens(self.llm.options)
         return counted.lines(self.price, how, f"{self.backend.context_length:,} tokens ({who})")
 
 
-def _prompts(options: GenerateOptions, llm: Choice[LLM]) -> list[Prompt]:
+def _check_fits(options: GenerateOptions, of: Entity) -> None:
+    """Refuse what means nothing to those who are described.
+
+    Raises:
+        InputError: it was asked for.
+    """
+    others = {"users": ("items", "field_length"), "items": ("users", "strategy")}[of.name]
+    if meant := next((name for name in others if name in options.model_fields_set), None):
+        flag = flags(meant, GenerateOptions.model_fields[meant])[-1]
+        raise InputError(f"{flag} means nothing to --of={of.name}; leave it out")
+
+
+def _prompts(options: GenerateOptions, of: Entity, llm: Choice[LLM]) -> list[Prompt]:
     if llm.part.prompt is not None:
         return [llm.part.prompt]
-    prompts = load_prompts(options.prompt or (VIEW_PROMPTS if options.strategy == VIEWS else DEFAULT_PROMPT))
+    prompts = load_prompts(
+        options.prompt or (VIEW_PROMPTS if options.strategy == VIEWS else DEFAULT_PROMPTS[of.name]), of
+    )
     if options.strategy == VIEWS and len(prompts) < 2:
         raise InputError(f"--strategy views needs several prompts, e.g. --prompt {VIEW_PROMPTS}")
     return prompts

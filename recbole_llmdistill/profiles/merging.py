@@ -11,8 +11,9 @@ from recbole_llmdistill.files.atomic_write import written_atomically
 from recbole_llmdistill.files.folder_lock import FolderLock, lock_output
 from recbole_llmdistill.files.journal import json_line, read_journal
 from recbole_llmdistill.formats.answer_text import without_thought
+from recbole_llmdistill.formats.entity import ENTITIES, USERS, Entity
 from recbole_llmdistill.formats.manifest import read_manifest
-from recbole_llmdistill.profiles.ledger import FAILURES, PROFILES
+from recbole_llmdistill.profiles.ledger import FAILURES
 from recbole_llmdistill.profiles.run_manifest import check_same, write_manifest
 from recbole_llmdistill.profiles.selection import Shard
 
@@ -22,78 +23,83 @@ class Merged:
     """What came of it.
 
     Attributes:
-        profiles: users with a profile.
-        failures: users without one, who failed in some shard.
-        users: users of the data set who have a training history.
-        thoughts: profiles that hold a model's thought, which older versions did not take out.
+        of: users or items.
+        texts: users with a profile (or items with a text).
+        failures: those without one, who failed in some shard.
+        all: those of the data set who can have one.
+        thoughts: texts that hold a model's thought, which older versions did not take out.
     """
 
-    profiles: int
+    of: Entity
+    texts: int
     failures: int
-    users: int
+    all: int
     thoughts: int
 
 
 def merge_shards(folders: list[Path], out: Path, report: Callable[[int], None] = lambda users: None) -> Merged:
-    """Write ``profiles.jsonl``, ``failures.jsonl`` and ``manifest.json`` of all shards into ``out``.
+    """Write the texts, failures and manifest of all shards, of users or of items, into ``out``.
 
     Args:
         folders: of all n shards, in any order.
-        out: a folder without profiles.
-        report: called with 1 after each profile.
+        out: a folder without texts.
+        report: called with 1 after each text.
 
     Raises:
-        InputError: shards are missing, of other settings, still being written, or have a user in common.
+        InputError: shards are missing, of other settings, still being written, or have a user (or item) in common.
     """
-    if (out / PROFILES).exists():
-        raise InputError(f"--out: {out} has a {PROFILES} already; give an empty folder")
-    manifests = [_manifest(folder) for folder in folders]
+    of = next((kind for kind in ENTITIES.values() if (folders[0] / kind.manifest).is_file()), USERS)
+    if (out / of.texts).exists():
+        raise InputError(f"--out: {out} has a {of.texts} already; give an empty folder")
+    manifests = [_manifest(folder, of) for folder in folders]
     _check_complete(folders, manifests)
     for manifest in manifests[1:]:
-        check_same(folders[0], {**manifests[0], "shard": None}, {**manifest, "shard": None})
+        check_same(folders[0], of, {**manifests[0], "shard": None}, {**manifest, "shard": None})
     manifest = {key: value for key, value in manifests[0].items() if key not in ("created", "versions")}
     seen: set[str] = set()
     thoughts = 0
     with lock_output(out), ExitStack() as locks:
         for folder in folders:
             locks.enter_context(_locked(folder))
-        with _written_atomically(out / PROFILES) as profiles:
+        with _written_atomically(out / of.texts) as texts:
             for folder in folders:
-                for record in read_journal(folder / PROFILES):
-                    if record["user_id"] in seen:
-                        raise InputError(f"{folder / PROFILES}: user {record['user_id']!r} stands in another shard too")
-                    seen.add(record["user_id"])
-                    thoughts += _has_thought(record)
-                    profiles(record)
+                for record in read_journal(folder / of.texts, of.id):
+                    if record[of.id] in seen:
+                        raise InputError(
+                            f"{folder / of.texts}: {of.noun} {record[of.id]!r} stands in another shard too"
+                        )
+                    seen.add(record[of.id])
+                    thoughts += _has_thought(record, of)
+                    texts(record)
                     report(1)
-            failed = _failures(folders, seen)
+            failed = _failures(folders, seen, of)
             with _written_atomically(out / FAILURES) as failures:
                 for record in failed.values():
                     failures(record)
-            # The profiles come last: their being there says that all is.
-            write_manifest(out, {**manifest, "shard": None})
-    return Merged(len(seen), len(failed), manifests[0].get("users", len(seen)), thoughts)
+            # The texts come last: their being there says that all is.
+            write_manifest(out, of, {**manifest, "shard": None})
+    return Merged(of, len(seen), len(failed), manifests[0].get(of.name, len(seen)), thoughts)
 
 
-def _failures(folders: list[Path], profiled: set[str]) -> dict[str, dict[str, Any]]:
-    """The last failure of each user who has no profile."""
+def _failures(folders: list[Path], done: set[str], of: Entity) -> dict[str, dict[str, Any]]:
+    """The last failure of each who has no text."""
     failed: dict[str, dict[str, Any]] = {}
     for folder in folders:
-        for record in read_journal(folder / FAILURES):
-            if record["user_id"] not in profiled:
-                failed[record["user_id"]] = record
+        for record in read_journal(folder / FAILURES, of.id):
+            if record[of.id] not in done:
+                failed[record[of.id]] = record
     return failed
 
 
-def _has_thought(record: dict[str, Any]) -> bool:
-    texts = [record.get("profile"), *dict(record.get("profiles") or {}).values()]
+def _has_thought(record: dict[str, Any], of: Entity) -> bool:
+    texts = [record.get(of.text), *dict(record.get(f"{of.text}s") or {}).values()]
     return any(isinstance(text, str) and without_thought(text) != text for text in texts)
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
-    manifest = read_manifest(folder)
+def _manifest(folder: Path, of: Entity) -> dict[str, Any]:
+    manifest = read_manifest(folder, of)
     if manifest is None:
-        raise InputError(f"{folder}: no manifest.json, so no folder of `llmdistill generate`")
+        raise InputError(f"{folder}: no {of.manifest}, so no folder of `llmdistill generate`")
     if not manifest.get("shard"):
         raise InputError(f"{folder}: was not made with --shard; nothing is to be joined")
     return manifest

@@ -6,12 +6,14 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from recbole_llmdistill.config.options import ConfigFiles, Options
+from recbole_llmdistill.formats.entity import Of
+from recbole_llmdistill.profiles.history.item_fields import FIELD_LENGTH
 
-_WHO, _LLM, _LOOK = "which users", "LLM", "before you pay"
+_WHO, _LLM, _LOOK = "which of them", "LLM", "before you pay"
 
 
 class GenerateOptions(Options):
-    """Options of the generation of profiles, and beside them those of the LLM, e.g. ``base_url``.
+    """Options of the generation of texts, and beside them those of the LLM, e.g. ``base_url``.
 
     The LLMs and their options are below :mod:`recbole_llmdistill.profiles.llm`.
     """
@@ -23,6 +25,7 @@ class GenerateOptions(Options):
         description="name of the data set, unless a config file names it",
         json_schema_extra={"flags": ["-d", "--dataset"]},
     )
+    of: Of = Field("users", description="who is described: users by their histories, or items by their fields")
     model: str = Field(
         "SASRecDistill", description="model that will train", json_schema_extra={"flags": ["-m", "--model"]}
     )
@@ -32,10 +35,17 @@ class GenerateOptions(Options):
         json_schema_extra={"flags": ["--config_files"], "nargs": None},
     )
     settings: dict[str, Any] = Field({}, description="RecBole's settings", json_schema_extra={"cli": False})
-    out: Path | None = Field(None, description="folder of the profiles; an interrupted run in it is continued")
+    out: Path | None = Field(None, description="folder of the texts; an interrupted run in it is continued")
 
     users: Path | None = Field(
-        None, description="only those of this file, one a line", json_schema_extra={"group": _WHO, "metavar": "FILE"}
+        None,
+        description="only the users of this file, one a line",
+        json_schema_extra={"group": _WHO, "metavar": "FILE"},
+    )
+    items: Path | None = Field(
+        None,
+        description="only the items of this file, one a line",
+        json_schema_extra={"group": _WHO, "metavar": "FILE"},
     )
     shard: str | None = Field(
         None,
@@ -48,12 +58,13 @@ class GenerateOptions(Options):
 
     llm: str = Field(
         min_length=1,
-        description="openai:MODEL, hf:MODEL_OR_FOLDER, or none:summary (no LLM)",
+        description="openai:MODEL, hf:MODEL_OR_FOLDER, or none:summary (no LLM; of an item its fields)",
         json_schema_extra={"group": _LLM},
     )
     prompt: str | None = Field(
         None,
-        description="names or .yaml files, one a view, separated by commas (default neutral-short)",
+        description="names or .yaml files, one a view, separated by commas (default neutral-short, "
+        "of items items-neutral)",
         json_schema_extra={"group": _LLM},
     )
     strategy: Literal["merge_after", "update", "recent", "views"] = Field(
@@ -67,6 +78,12 @@ class GenerateOptions(Options):
         description="longest answer (default: the prompt's)",
         json_schema_extra={"group": _LLM, "metavar": "N"},
     )
+    field_length: int = Field(
+        FIELD_LENGTH,
+        ge=1,
+        description="most characters of a field of an item",
+        json_schema_extra={"group": _LLM, "metavar": "N"},
+    )
     ray: str | None = Field(
         None,
         description="one local model a GPU of a Ray cluster: auto (default), local, or ray://HOST:PORT",
@@ -78,8 +95,8 @@ class GenerateOptions(Options):
     )
     show_prompt: str | None = Field(
         None,
-        description="print what would be sent for this user; send nothing",
-        json_schema_extra={"group": _LOOK, "metavar": "USER"},
+        description="print what would be sent for this user or item; send nothing",
+        json_schema_extra={"group": _LOOK, "metavar": "NAME"},
     )
     price_in: float | None = Field(
         None, description="price of a million prompt tokens", json_schema_extra={"group": _LOOK, "metavar": "P"}

@@ -1,9 +1,10 @@
-"""The progress bar of a run: users/s, tokens, cost so far, failures, time left."""
+"""The progress bar of a run: users (or items) a second, tokens, cost so far, failures, time left."""
 
 import sys
 
 from tqdm import tqdm
 
+from recbole_llmdistill.formats.entity import Entity
 from recbole_llmdistill.profiles.estimate import Price
 from recbole_llmdistill.profiles.generation import Progress
 
@@ -12,17 +13,18 @@ class ProgressBar:
     """Shows a :class:`~recbole_llmdistill.profiles.generation.Progress`.
 
     Args:
-        users: how many are to be done.
+        of: users or items.
+        count: how many are to be done.
         price: of the tokens, if it is known.
         show: show it at all.
     """
 
-    def __init__(self, users: int, price: Price | None, show: bool = True) -> None:
+    def __init__(self, of: Entity, count: int, price: Price | None, show: bool = True) -> None:
         self._price = price
         self._bar = tqdm(
-            total=users,
-            unit="user",
-            desc="profiles",
+            total=count,
+            unit=of.noun,
+            desc=f"{of.text}s",
             file=sys.stderr,
             mininterval=0.5,
             smoothing=0.05,
@@ -30,7 +32,7 @@ class ProgressBar:
         )
 
     def __call__(self, progress: Progress) -> None:
-        """One more user is done."""
+        """One more is done."""
         self._bar.set_postfix_str(self.describe(progress), refresh=False)
         self._bar.update(1)
 

@@ -1,11 +1,13 @@
 """Prompts: one file each, below ``properties/prompts`` or anywhere; a new prompt is a new file.
 
-Item texts and earlier answers are data. They stand between ``<history>`` or ``<profile>`` tags, what has a meaning in
-a prompt is replaced (:mod:`recbole_llmdistill.profiles.history.harmless_text`), and placeholders are filled in one
-pass, so that nothing in them is taken for a placeholder, a tag or a turn of the conversation.
+Item texts and earlier answers are data. They stand between ``<history>``, ``<profile>`` or ``<item>`` tags, what has a
+meaning in a prompt is replaced (:mod:`recbole_llmdistill.profiles.history.harmless_text`), and placeholders are filled
+in in one pass, so that nothing in them is taken for a placeholder, a tag or a turn of the conversation.
 
 A prompt should ask for nothing that the data cannot show: what stands between ``{if values}`` and ``{end}`` is sent
 only if interactions have values (ratings, events, prices), ``{if no values}`` if not, and so with ``dates``.
+
+A prompt that describes items has one text, ``create`` with ``{item}``: the fields of one item fit into a request.
 """
 
 import difflib
@@ -22,16 +24,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.files.yaml_file import read_yaml
+from recbole_llmdistill.formats.entity import ITEMS, USERS, Entity
 from recbole_llmdistill.profiles.history.harmless_text import harmless
 
 Part = Literal["create", "update", "merge"]
 
-_NEEDED: dict[str, tuple[str, ...]] = {
-    "create": ("{history}",),
-    "update": ("{profile}", "{history}"),
-    "merge": ("{profiles}",),
+_NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
+    USERS.name: {"create": ("{history}",), "update": ("{profile}", "{history}"), "merge": ("{profiles}",)},
+    ITEMS.name: {"create": ("{item}",)},
 }
-_PLACEHOLDER = re.compile(r"\{(history|profile|profiles)\}")
+_PLACEHOLDER = re.compile(r"\{(history|profile|profiles|item)\}")
 _CONDITION = re.compile(r"\{if\s+(?:(no)\s+)?(values|dates)\}((?:(?!\{if\s).)*?)\{end\}", re.DOTALL)
 _MARK_OF_CONDITION = re.compile(r"\{if\s[^}]*\}|\{end\}")
 
@@ -52,11 +54,16 @@ class Prompt(BaseModel):
     min_words: Annotated[int, Field(ge=0)]
     """An answer of fewer words is a failure."""
     create: str
-    """Text that asks for a profile of a history; has ``{history}``."""
-    update: str
+    """Text that asks for a profile of a history, with ``{history}``; or to describe an item, with ``{item}``."""
+    update: str = ""
     """Text that asks to revise a profile in the light of later history; has ``{profile}`` and ``{history}``."""
-    merge: str
+    merge: str = ""
     """Text that asks to join the profiles of consecutive parts of a history; has ``{profiles}``."""
+
+    @property
+    def of(self) -> Entity:
+        """Whom it describes."""
+        return ITEMS if "{item}" in self.create else USERS
 
     @property
     def hash(self) -> str:
@@ -71,7 +78,9 @@ class Prompt(BaseModel):
         def chosen(found: re.Match) -> str:
             return found[3] if given[found[2]] == (found[1] is None) else ""
 
-        return self.model_copy(update={part: _CONDITION.sub(chosen, getattr(self, part)) for part in _NEEDED})
+        return self.model_copy(
+            update={part: _CONDITION.sub(chosen, getattr(self, part)) for part in _NEEDED[USERS.name]}
+        )
 
     def render(self, part: Part, header: str = "", lines: Sequence[str] = (), profiles: Sequence[str] = ()) -> str:
         """The text that is sent.
@@ -79,11 +88,12 @@ class Prompt(BaseModel):
         Args:
             part: which of the three texts.
             header: names of the cells of a line, as :attr:`Histories.header` has them.
-            lines: interactions, oldest first.
+            lines: interactions, oldest first; or the one of an item.
             profiles: the profile to be revised, or those to be merged, oldest first.
         """
         quoted = [f"<profile>\n{harmless(profile).strip()}\n</profile>" for profile in profiles]
         fills = {
+            "item": "\n".join(["<item>", *lines, "</item>"]),
             "history": "\n".join(["<history>", header, *lines, "</history>"]),
             "profile": "".join(quoted[:1]),
             "profiles": "\n".join(quoted),
@@ -129,7 +139,7 @@ def _check_parts(prompt: Prompt, path: Path) -> None:
     """
     for values, dates in itertools.product((True, False), repeat=2):
         fitted = prompt.fitted(values, dates)
-        for part, placeholders in _NEEDED.items():
+        for part, placeholders in _NEEDED[prompt.of.name].items():
             text = getattr(fitted, part)
             for placeholder in placeholders:
                 if placeholder not in text:
@@ -141,16 +151,22 @@ def _check_parts(prompt: Prompt, path: Path) -> None:
                 )
 
 
-def load_prompts(names: str) -> list[Prompt]:
-    """Several prompts, separated by commas: one view of the user each.
+def load_prompts(names: str, of: Entity = USERS) -> list[Prompt]:
+    """Several prompts, separated by commas: one view each.
+
+    Args:
+        names: of the prompts, or their paths.
+        of: whom they are to describe.
 
     Raises:
-        InputError: as :func:`load_prompt`, or a name stands there twice.
+        InputError: as :func:`load_prompt`, one describes somebody else, or a name stands there twice.
     """
     prompts = [load_prompt(name.strip()) for name in names.split(",") if name.strip()]
     views = [prompt.name for prompt in prompts]
     if not prompts or len(set(views)) < len(views):
         raise InputError(f"--prompt: {names!r} must name each prompt once; known: {', '.join(prompt_names())}")
+    if other := next((prompt for prompt in prompts if prompt.of is not of), None):
+        raise InputError(f"--prompt: {other.name!r} describes {other.of.name}, not {of.name}; see --of")
     return prompts
 
 

@@ -1,6 +1,6 @@
 """``--ray``: local models as actors of a Ray cluster, one a GPU, fed by Ray Data.
 
-The histories lie once in each machine's object store; what Ray Data hands out are indices into them.
+What is shown lies once in each machine's object store; what Ray Data hands out are indices into it.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from recbole_llmdistill.profiles.generation import (
     add_profile,
     failure_record,
 )
-from recbole_llmdistill.profiles.history.histories import Histories
 from recbole_llmdistill.profiles.ledger import Ledger
 from recbole_llmdistill.profiles.llm.protocol import LLM, Answer, RequestFailed
 from recbole_llmdistill.profiles.prompts import Prompt
 from recbole_llmdistill.profiles.strategies import STRATEGIES
+from recbole_llmdistill.profiles.subjects import Subjects
 from recbole_llmdistill.ray_cluster import ray_cluster
 from recbole_llmdistill.ray_data import map_by_actors
 
@@ -34,7 +34,7 @@ class ProfileActor:
     """Holds a model; Ray Data calls it with users.
 
     Args:
-        histories: of all users, or a reference to them in Ray's object store.
+        subjects: all that can have a text, or a reference to them in Ray's object store.
         llm: the LLM.
         prompts: one a view.
         strategy: name of the strategy.
@@ -42,16 +42,16 @@ class ProfileActor:
     """
 
     def __init__(
-        self, histories: Any, llm: Choice[LLM], prompts: list[Prompt], strategy: str, max_tokens: dict[str, int]
+        self, subjects: Any, llm: Choice[LLM], prompts: list[Prompt], strategy: str, max_tokens: dict[str, int]
     ) -> None:
         import ray
 
-        self._histories: Histories = ray.get(histories) if isinstance(histories, ray.ObjectRef) else histories
+        self._subjects: Subjects = ray.get(subjects) if isinstance(subjects, ray.ObjectRef) else subjects
         self._loop = asyncio.new_event_loop()
-        backend = llm.part.make(llm.model, llm.options, self._histories, None)
+        backend = llm.part.make(llm.model, llm.options, self._subjects, None)
         self._loop.run_until_complete(backend.start())
         window = Window(backend.count_tokens, backend.context_length, max_tokens)
-        self._writer = ProfileWriter(self._histories, prompts, STRATEGIES[strategy], backend, window)
+        self._writer = ProfileWriter(self._subjects, prompts, STRATEGIES[strategy], backend, window)
 
     def __call__(self, rows: dict[str, np.ndarray]) -> dict[str, list]:
         """``users`` of a row: indices as JSON. Back come ``records`` as JSON, or why there are none."""
@@ -73,7 +73,7 @@ class ProfileActor:
         try:
             record = await self._writer.write(index, parts, progress)
         except RequestFailed as failure:
-            record = failure_record(str(self._histories.users[index]), failure)
+            record = failure_record(self._subjects, index, failure)
         return {
             "record": record,
             "counts": [progress.requests, progress.prompt_tokens, progress.completion_tokens],
@@ -91,16 +91,16 @@ class CollectedParts:
     def __init__(self) -> None:
         self.collected: list[tuple[str, str, dict[str, Any]]] = []
 
-    def part(self, user_id: str, text: str) -> None:
+    def part(self, token: str, text: str) -> None:
         """None: what earlier runs have got stays where the ledger is."""
 
-    def add_part(self, user_id: str, text: str, answer: Answer) -> None:
+    def add_part(self, token: str, text: str, answer: Answer) -> None:
         """Keep the answer to this request."""
-        self.collected.append((user_id, text, asdict(answer)))
+        self.collected.append((token, text, asdict(answer)))
 
 
 def generate_with_ray(
-    histories: Histories,
+    subjects: Subjects,
     indices: np.ndarray,
     llm: Choice[LLM],
     prompts: list[Prompt],
@@ -111,10 +111,10 @@ def generate_with_ray(
     report: Callable[[Progress], None],
     address: str,
 ) -> None:
-    """Write the profiles on a cluster. Records are written here as they arrive; a killed run loses what was under way.
+    """Write the texts on a cluster. Records are written here as they arrive; a killed run loses what was under way.
 
     Args:
-        histories: of all users.
+        subjects: all that can have a text.
         indices: which users, ``[users]``.
         llm, prompts, strategy, max_tokens: as for :class:`ProfileActor`.
         ledger: where to.
@@ -128,21 +128,21 @@ def generate_with_ray(
     import ray
 
     go_on = "the same command goes on from there"
-    with ray_cluster(address, "--ray", "cluster", "no user has been written", go_on) as cluster:
+    with ray_cluster(address, "--ray", "cluster", f"no {subjects.of.noun} has been written", go_on) as cluster:
         users_a_call = llm.part.users_a_call(llm.options)
         tasks = [
             {"users": json.dumps(indices[start : start + users_a_call].tolist())}
             for start in range(0, len(indices), users_a_call)
         ]
-        arguments = [ray.put(histories), llm, prompts, strategy, max_tokens]
+        arguments = [ray.put(subjects), llm, prompts, strategy, max_tokens]
         for row in map_by_actors(cluster, ProfileActor, arguments, tasks):
             for result in json.loads(row["records"]):
                 requests, prompt_tokens, completion_tokens = result["counts"]
                 progress.requests += requests
                 progress.prompt_tokens += prompt_tokens
                 progress.completion_tokens += completion_tokens
-                for user_id, text, answer in result["parts"]:
-                    ledger.add_part(user_id, text, Answer(**answer))
+                for token, text, answer in result["parts"]:
+                    ledger.add_part(token, text, Answer(**answer))
                 keep = add_failure if "reason" in result["record"] else add_profile
                 keep(ledger, progress, result["record"])
                 report(progress)

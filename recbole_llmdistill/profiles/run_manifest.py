@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.formats.entity import Entity
 from recbole_llmdistill.formats.manifest import write_json
-from recbole_llmdistill.formats.vectors import MANIFEST
 from recbole_llmdistill.profiles.prompts import Prompt
 
 # Keys in which a run may differ from the one that began the folder. A profile that was finished within fewer tokens is
@@ -36,11 +36,12 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_manifest(folder: Path, content: dict[str, Any], then: dict[str, Any] | None = None) -> None:
-    """Write ``manifest.json`` atomically, with versions added, and the time of the first run.
+def write_manifest(folder: Path, of: Entity, content: dict[str, Any], then: dict[str, Any] | None = None) -> None:
+    """Write the manifest of users or items atomically, with versions added, and the time of the first run.
 
     Args:
         folder: where to.
+        of: users or items.
         content: of this run.
         then: what stands there already.
 
@@ -49,14 +50,15 @@ def write_manifest(folder: Path, content: dict[str, Any], then: dict[str, Any] |
     """
     created = (then or {}).get("created") or datetime.now(UTC).isoformat(timespec="seconds")
     content = {**content, "created": created, "versions": versions()}
-    write_json(folder / MANIFEST, content)
+    write_json(folder / of.manifest, content)
 
 
-def check_same(folder: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse to mix profiles that were made differently in one folder.
+def check_same(folder: Path, of: Entity, then: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to mix texts that were made differently in one folder.
 
     Args:
         folder: where they are.
+        of: users or items.
         then: its manifest.
         now: that of this run.
 
@@ -66,7 +68,8 @@ def check_same(folder: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
     differences = [text for key in now if key not in _FREE_KEYS for text in _differences(key, then.get(key), now[key])]
     if differences:
         raise InputError(
-            f"{folder} holds profiles that were made otherwise ({'; '.join(differences)}); give --out another folder, "
+            f"{folder} holds {of.text}s that were made otherwise ({'; '.join(differences)}); give --out another "
+            "folder, "
             "or go back to the same settings"
         )
 

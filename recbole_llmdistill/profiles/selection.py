@@ -1,4 +1,4 @@
-"""Which users a run writes profiles of: ``--users``, ``--shard`` and ``--limit``."""
+"""Which users (or items) a run writes texts of: ``--users`` or ``--items``, ``--shard`` and ``--limit``."""
 
 import zlib
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.history.histories import Histories
+from recbole_llmdistill.profiles.subjects import Subjects
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Part ``number`` of ``count``, from 1. A user's part depends on the user's token alone."""
+    """Part ``number`` of ``count``, from 1. Whose part one is depends on the token alone."""
 
     number: int
     count: int
@@ -32,49 +32,50 @@ class Shard:
             return cls(int(number), int(count))
         raise InputError(f"--shard: {text!r} is no part; write i/n with i from 1 to n, e.g. 1/4")
 
-    def has(self, user: str) -> bool:
-        """Whether a user is in this part."""
-        return zlib.crc32(user.encode()) % self.count == self.number - 1
+    def has(self, token: str) -> bool:
+        """Whether a user (or item) is in this part."""
+        return zlib.crc32(token.encode()) % self.count == self.number - 1
 
 
-def select_users(
-    histories: Histories, users_file: Path | None = None, shard: Shard | None = None, limit: int | None = None
+def select(
+    subjects: Subjects, file: Path | None = None, shard: Shard | None = None, limit: int | None = None
 ) -> tuple[np.ndarray, list[str]]:
-    """Indices into the histories, in their order.
+    """Indices into the subjects, in their order.
 
     Args:
-        histories: of all users with training interactions.
-        users_file: file with one user token a line; unset: all.
+        subjects: all that can have a text.
+        file: with one token a line; unset: all.
         shard: part of these.
         limit: the first so many of these.
 
     Returns:
-        Indices ``[users]``, and the tokens of ``users_file`` that have no history.
+        Indices ``[N]``, and the tokens of ``file`` that are none of them.
 
     Raises:
-        InputError: the file cannot be read, or no user is left.
+        InputError: the file cannot be read, or nobody is left.
     """
-    chosen = np.ones(len(histories), dtype=bool)
-    without_history: list[str] = []
-    if users_file is not None:
-        wanted = _read_users(users_file)
-        chosen = np.isin(histories.users, wanted)
-        without_history = np.setdiff1d(wanted, histories.users).tolist()
+    chosen = np.ones(len(subjects), dtype=bool)
+    unknown: list[str] = []
+    of = subjects.of
+    if file is not None:
+        wanted = _read_tokens(file, f"--{of.name}")
+        chosen = np.isin(subjects.tokens, wanted)
+        unknown = np.setdiff1d(wanted, subjects.tokens).tolist()
         if not chosen.any():
-            raise InputError(f"--users: none of the {len(wanted)} users in {users_file} has a training history")
+            raise InputError(f"--{of.name}: none of the {len(wanted)} {of.name} in {file} has {of.source}")
     if shard is not None:
-        chosen &= np.array([shard.has(user) for user in histories.users.tolist()], dtype=bool)
+        chosen &= np.array([shard.has(token) for token in subjects.tokens.tolist()], dtype=bool)
     indices = np.flatnonzero(chosen)[:limit]
     if not len(indices):
-        raise InputError("no user is left: look at --users, --shard and --limit")
-    return indices, without_history
+        raise InputError(f"no {of.noun} is left: look at --{of.name}, --shard and --limit")
+    return indices, unknown
 
 
-def _read_users(path: Path) -> np.ndarray:
+def _read_tokens(path: Path, flag: str) -> np.ndarray:
     try:
         tokens = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except OSError as error:
-        raise InputError(f"--users: {path} cannot be read ({error.strerror})") from error
+        raise InputError(f"{flag}: {path} cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"--users: {path} is not UTF-8 text ({error.reason} at byte {error.start})") from error
+        raise InputError(f"{flag}: {path} is not UTF-8 text ({error.reason} at byte {error.start})") from error
     return np.array([token for token in tokens if token], dtype=str)

@@ -6,21 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.formats.entity import Entity
 from recbole_llmdistill.processes import signals as ending_signals
 from recbole_llmdistill.profiles.llm.protocol import RequestFailed
 
 
 class Stop:
-    """Why and how a run ends before its last user.
+    """Why and how a run ends before its last user (or item).
 
     Args:
+        of: users or items.
         limit: so many failures in a row end it.
 
     Attributes:
-        requested: no further user is to be started.
+        requested: no further one is to be started.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, of: Entity, limit: int) -> None:
+        self._of = of
         self.requested = False
         self._limit = limit
         self._failed_in_a_row = 0
@@ -32,16 +35,17 @@ class Stop:
         self._reason = self._reason or reason
 
     def after_profile(self) -> None:
-        """A user got a profile."""
+        """One got a text."""
         self._failed_in_a_row = 0
 
     def after_failure(self, failure: RequestFailed) -> None:
-        """A user failed."""
+        """One failed."""
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= self._limit:
             self.because_of(
                 InputError(
-                    f"{self._failed_in_a_row} users in a row failed, the last one because of: {failure}; stopped, so "
+                    f"{self._failed_in_a_row} {self._of.name} in a row failed, the last one because of: {failure}; "
+                    "stopped, so "
                     "that no more is spent; mend the cause and start the same command again, which goes on from here"
                 )
             )

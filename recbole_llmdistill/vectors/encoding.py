@@ -1,4 +1,4 @@
-"""``llmdistill encode``: from profile texts to vectors on disk, resumable and in bounded memory."""
+"""``llmdistill encode``: from texts to vectors on disk, resumable and in bounded memory."""
 
 import hashlib
 import json
@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.folder_lock import lock_output
-from recbole_llmdistill.formats.manifest import carry_manifest, check_output_folder
+from recbole_llmdistill.formats.manifest import carry_manifest, check_output_folder, read_manifest
 from recbole_llmdistill.formats.profile_texts import ProfileTexts
 from recbole_llmdistill.formats.vectors import examine, read_profile_file
 from recbole_llmdistill.formats.vectors.table import CHUNK_BYTES
@@ -53,10 +54,12 @@ def encode_profiles(
     dataset: str,
     folder: Path,
     text: bool = True,
+    manifest: dict[str, Any] | None = None,
     ray_address: str | None = None,
     show_progress: bool = False,
 ) -> EncodingSummary:
-    """Encode every different text once and write ``<dataset>.useremb.npz`` (and ``.useremb``) into ``folder``.
+    """Encode every different text once and write ``<dataset>.useremb.npz`` (and ``.useremb``) into ``folder``; of items
+    ``.itememb``.
 
     A run that was interrupted goes on where it stopped if texts and settings are the same, and ends with the same
     bytes as one that was not.
@@ -67,13 +70,15 @@ def encode_profiles(
         dataset: name of the data set, which names the files.
         folder: where to; made if it does not exist.
         text: write the text file beside the binary.
+        manifest: of the texts; None: the one beside them.
         ray_address: encode on this Ray cluster (``auto``, ``local`` or an address).
         show_progress: show a progress bar.
 
     Raises:
         InputError: the encoder cannot be had or fails, or the folder holds something else.
     """
-    check_output_folder(folder, profiles.path.parent, dataset)
+    of = profiles.of
+    check_output_folder(folder, profiles.path.parent, dataset, of)
     if ray_address is not None and not choice.part.runs_on_ray:
         raise InputError(f"--ray is for sentence encoders; leave it out with the encoder {choice.given!r}")
     encoder = choice.part.make(choice.model, choice.options)
@@ -102,13 +107,14 @@ def encode_profiles(
                     bar.update(len(vectors.vectors))
         shape = (*profiles.text_of.shape, partial.dimensions)
         files = write_vectors(
-            folder, dataset, profiles.user_tokens, shape, _rows(partial, profiles, order), profiles.text_of >= 0, text
+            folder, dataset, profiles.tokens, shape, _rows(partial, profiles, order), profiles.text_of >= 0, text, of
         )
         record = settings | {"texts": len(order), "long_texts": partial.long_texts, "views": list(profiles.views)}
-        has_manifest = carry_manifest(profiles.path.parent, folder, dataset, encoder=record)
+        source = read_manifest(profiles.path.parent, of) if manifest is None else manifest
+        has_manifest = carry_manifest(source, folder, dataset, of, encoder=record)
         partial.remove()
-    table = read_profile_file(files[0])
-    problem = examine(table.vectors, table.present).problem
+    table = read_profile_file(files[0], of)
+    problem = examine(table.vectors, table.present, of).problem
     return EncodingSummary(files, shape, len(order), resumed, partial.long_texts, settings, has_manifest, problem)
 
 
@@ -144,7 +150,8 @@ def _check_finite(encoded: EncodedTexts, texts: np.ndarray, profiles: ProfileTex
         user = np.argmax((profiles.text_of == texts[np.argmax(broken)]).any(axis=1))
         raise InputError(
             f"encoder {encoder!r} gives NaN or infinite values for {int(broken.sum())} of {len(broken)} texts, the "
-            f"first that of user {profiles.user_tokens[user]!r}; with a half-precision model try --precision=float32"
+            f"first that of {profiles.of.noun} {profiles.tokens[user]!r}; with a half-precision model try "
+            "--precision=float32"
         )
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.formats.manifest import carry_manifest, check_output_folder
+from recbole_llmdistill.formats.entity import USERS, Entity
+from recbole_llmdistill.formats.manifest import carry_manifest, check_output_folder, read_manifest
 from recbole_llmdistill.formats.vectors import ProfileTable, examine, read_profile_file
 from recbole_llmdistill.formats.vectors.binary import read_arrays, table_of_arrays
 from recbole_llmdistill.formats.vectors.table import row_chunks
@@ -21,7 +22,8 @@ from recbole_llmdistill.vectors.importers.piece import Piece
 from recbole_llmdistill.vectors.output import write_vectors
 
 _LOG = getLogger(__name__)
-SUFFIXES = (".npz", ".useremb", ".parquet", ".json", ".csv", ".tsv")
+SUFFIXES = (".npz", ".parquet", ".json", ".csv", ".tsv")
+"""Of the formats that are imported, beside RecBole's own of users and of items."""
 
 
 @dataclass(frozen=True)
@@ -42,37 +44,43 @@ class ImportSummary:
 def read_vectors(
     path: Path,
     scratch: Path,
-    user_column: str | None,
+    id_column: str | None,
     vector_column: str | None,
     tell: Tell = _LOG.warning,
+    of: Entity = USERS,
 ) -> ProfileTable:
     """Vectors of any format that we read, checked; large ones lie in ``scratch``, not in memory.
 
     Args:
         path: the file; its suffix tells the format.
         scratch: folder for the vectors, to be kept as long as the table is used.
-        user_column: column (npz: array) of the user tokens; None: ``user_id``, ``uid``, ``user``, else the first.
+        id_column: column (npz: array) of the tokens; None: ``user_id``, ``uid``, ``user`` (``item_id`` ...), else the
+            first.
         vector_column: column (npz: array) of the vectors; None: found by type.
         tell: takes a sentence on columns that are left out.
+        of: users or items.
 
     Raises:
         InputError: the format is not known, or the file is missing or broken.
     """
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"{path}: vectors are imported from {', '.join(SUFFIXES)} files, told by their suffix")
-    if suffix in (".json", ".useremb") and (user_column or vector_column):
-        raise InputError(f"{path}: --user-column and --vector-column mean nothing in a {suffix} file; leave them out")
-    return _read(path, suffix, scratch, user_column, vector_column, tell)
+    known = (SUFFIXES[0], of.suffix, *SUFFIXES[1:])
+    if suffix not in known:
+        raise InputError(f"{path}: vectors are imported from {', '.join(known)} files, told by their suffix")
+    if suffix in (".json", of.suffix) and (id_column or vector_column):
+        raise InputError(
+            f"{path}: --{of.noun}-column and --vector-column mean nothing in a {suffix} file; leave them out"
+        )
+    return _read(path, suffix, scratch, id_column, vector_column, tell, of)
 
 
 def check_content(table: ProfileTable, tell: Tell) -> None:
-    """Refuse vectors that tell no user from another; tell of those that tell few.
+    """Refuse vectors that tell no user (or item) from another; tell of those that tell few.
 
     Raises:
         InputError: nothing can be learnt from them.
     """
-    content = examine(table.vectors, table.present)
+    content = examine(table.vectors, table.present, table.of)
     if content.useless:
         raise InputError(f"{table.path}: {content.problem}; nothing could be learnt from them")
     if content.problem:
@@ -80,19 +88,25 @@ def check_content(table: ProfileTable, tell: Tell) -> None:
 
 
 def _read(
-    path: Path, suffix: str, scratch: Path, user_column: str | None, vector_column: str | None, tell: Tell
+    path: Path,
+    suffix: str,
+    scratch: Path,
+    id_column: str | None,
+    vector_column: str | None,
+    tell: Tell,
+    of: Entity,
 ) -> ProfileTable:
-    if suffix == ".npz" and (user_column or vector_column):
-        users, vectors = user_column or "user_id", vector_column or "user_emb"
-        arrays = read_arrays(path, {users: "iuUS", vectors: "fiu"}, {})
-        return _checked(table_of_arrays(path, arrays[users], arrays[vectors]))
-    if suffix in (".npz", ".useremb"):
-        return _checked(read_profile_file(path))
+    if suffix == ".npz" and (id_column or vector_column):
+        tokens, vectors = id_column or of.id, vector_column or of.vector
+        arrays = read_arrays(path, {tokens: "iuUS", vectors: "fiu"}, {}, of)
+        return _checked(table_of_arrays(path, arrays[tokens], arrays[vectors], of=of))
+    if suffix in (".npz", of.suffix):
+        return _checked(read_profile_file(path, of))
     try:
         if suffix == ".json":
-            return _spool(path, read_json(path), scratch)
+            return _spool(path, read_json(path, of), scratch, of)
         read = read_parquet if suffix == ".parquet" else read_csv
-        return _spool(path, read(path, user_column, vector_column, tell), scratch)
+        return _spool(path, read(path, id_column, vector_column, tell, of), scratch, of)
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())  # Arrow's may have several lines
         raise InputError(f"{path}: cannot be read ({reason})") from error
@@ -102,24 +116,28 @@ def _checked(table: ProfileTable, names: Sequence[str] = ()) -> ProfileTable:
     """The table, none of whose values numbers rows."""
     names = names or [f"value {number} of each vector" for number in range(1, table.vectors.shape[2] + 1)]
     if table.vectors.shape[1] == 1:
-        check_values(table.path, names, table.vectors[:, 0])
+        check_values(table.path, names, table.vectors[:, 0], table.of)
     return table
 
 
 def import_vectors(table: ProfileTable, dataset: str, folder: Path, text: bool = True) -> ImportSummary:
-    """Write a table read by :func:`read_vectors` as ``<dataset>.useremb.npz`` (and ``.useremb``) into ``folder``.
+    """Write a table read by :func:`read_vectors` as ``<dataset>.useremb.npz`` (and ``.useremb``) into ``folder``;
+    of items ``.itememb``.
 
     Raises:
         InputError: the folder holds something else.
     """
-    check_output_folder(folder, table.path.parent, dataset)
+    of = table.of
+    check_output_folder(folder, table.path.parent, dataset, of)
     chunks = (table.vectors[rows] for rows in row_chunks(table.vectors))
-    files = write_vectors(folder, dataset, table.user_tokens, table.vectors.shape, chunks, table.present, text)
-    has_manifest = carry_manifest(table.path.parent, folder, dataset, imported={"file": table.path.name})
+    files = write_vectors(folder, dataset, table.tokens, table.vectors.shape, chunks, table.present, text, of)
+    has_manifest = carry_manifest(
+        read_manifest(table.path.parent, of), folder, dataset, of, imported={"file": table.path.name}
+    )
     return ImportSummary(files, table.vectors.shape, has_manifest)
 
 
-def _spool(path: Path, pieces: Iterator[Piece], scratch: Path) -> ProfileTable:
+def _spool(path: Path, pieces: Iterator[Piece], scratch: Path, of: Entity) -> ProfileTable:
     """One table of all pieces, its vectors in a file in ``scratch``."""
     tokens: list[str] = []
     present = []
@@ -130,14 +148,15 @@ def _spool(path: Path, pieces: Iterator[Piece], scratch: Path) -> ProfileTable:
             shape = shape or piece.vectors.shape[1:]
             if piece.vectors.shape[1:] != shape:
                 raise InputError(
-                    f"{path}: users from number {len(tokens) + 1} on have vectors of shape {piece.vectors.shape[1:]}, "
+                    f"{path}: {of.name} from number {len(tokens) + 1} on have vectors of shape "
+                    f"{piece.vectors.shape[1:]}, "
                     f"those before of {shape}"
                 )
-            file.write(np.ascontiguousarray(piece.vectors, dtype="<f4").data)
-            tokens += piece.user_tokens
+            file.write(np.ascontiguousarray(piece.vectors, dtype="<f4"))
+            tokens += piece.tokens
             present.append(piece.has_profile)
             names = [f"column {name}" for name in piece.names]
     if not tokens or not shape[1]:
         raise InputError(f"{path}: no vectors in this file")
     vectors = np.memmap(file.name, dtype="<f4", mode="r", shape=(len(tokens), *shape))
-    return _checked(ProfileTable(path, np.array(tokens, dtype=str), vectors, np.concatenate(present)), names)
+    return _checked(ProfileTable(path, np.array(tokens, dtype=str), vectors, np.concatenate(present), of), names)

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.folder_lock import lock_output
 from recbole_llmdistill.files.scratch_folder import scratch_folder
-from recbole_llmdistill.formats.manifest import carry_manifest, check_output_folder
+from recbole_llmdistill.formats.manifest import carry_manifest, check_output_folder, read_manifest
 from recbole_llmdistill.formats.vectors import ProfileTable, examine
 from recbole_llmdistill.formats.vectors.table import CHUNK_BYTES
 from recbole_llmdistill.parts import Choice
@@ -63,10 +63,11 @@ def reduce_vectors(
         InputError: the vectors tell no user from another or do not allow that reduction, or the folder holds
             something else.
     """
-    check_output_folder(folder, table.path.parent, dataset)
+    of = table.of
+    check_output_folder(folder, table.path.parent, dataset, of)
     if folder.resolve() == table.path.parent.resolve():
         raise InputError(f"--out={folder} is the folder of the full vectors, which would be lost; choose another")
-    content = examine(table.vectors, table.present)
+    content = examine(table.vectors, table.present, of)
     if content.useless:
         raise InputError(f"{table.path}: {content.problem}; reducing them would keep nothing")
     options: ReducerOptions = reduction.options
@@ -80,15 +81,16 @@ def reduce_vectors(
             files = write_vectors(
                 folder,
                 dataset,
-                table.user_tokens,
+                table.tokens,
                 shape,
                 _rows(reduced, table.present, mean, scale),
                 table.present,
                 text,
+                of,
             )
             common = {"fit_sample": options.fit_sample, "standardize": options.standardize}
             settings = {"method": reduction.given, **common, **reducer.settings()}
-            has_manifest = carry_manifest(table.path.parent, folder, dataset, reducer=settings)
+            has_manifest = carry_manifest(read_manifest(table.path.parent, of), folder, dataset, of, reducer=settings)
             rows = sample_rows(len(full), SAMPLE)
             quality = measure_quality(full[rows], reduced[rows])
     except OSError as error:

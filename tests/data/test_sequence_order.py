@@ -183,7 +183,7 @@ def test_histories_for_an_llm_and_their_fingerprint_have_the_same_order(rows) ->
     for index in range(len(found)):
         history = found[index]
         titles = [found.catalogue.title(item) for item in history.items]
-        assert titles == [f"title {item[1:]}" for item in expected[history.user_id][:-2]]
+        assert titles == [f"title {item[1:]}" for item in expected[history.token][:-2]]
     assert found.training_fingerprint != load_histories(configure(sequence_order="recbole")).training_fingerprint
 
 

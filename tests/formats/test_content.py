@@ -9,7 +9,7 @@ import pytest
 from recbole_llmdistill.data.user_vectors import load_user_vectors
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.vectors import examine, read_profile_file, write_binary
-from recbole_llmdistill.inspection.user_map import lay_out
+from recbole_llmdistill.inspection.layout import lay_out
 from recbole_llmdistill.vectors.reducers.protocol import REDUCERS
 from recbole_llmdistill.vectors.reducing import reduce_vectors
 
@@ -99,7 +99,7 @@ def test_inspect_says_that_vectors_are_equal(llmdistill, tiny, tmp_path: Path) -
 def test_encode_says_what_to_give_where_no_profiles_ship(llmdistill, tiny, tmp_path: Path) -> None:
     status, _, err = llmdistill("encode", "--dataset", "tiny", "--data_path=dataset", "--out", tmp_path / "v")
     assert status == 2
-    assert err.startswith("error: no profiles of the data set 'tiny' ship with this package; give yours by --profiles=")
+    assert err.startswith("error: no profiles of the data set 'tiny' ship with this package; give yours by --texts=")
     assert err.count("\n") == 1
 
 

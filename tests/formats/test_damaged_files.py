@@ -73,7 +73,7 @@ def test_no_flipped_bit_of_an_archive_changes_a_vector(tmp_path: Path, name: str
         if (table := attempt(read_profile_file, tmp_path / "damaged.npz")) is None:
             refused += 1
             continue
-        assert table.user_tokens.tolist() == USERS
+        assert table.tokens.tolist() == USERS
         np.testing.assert_array_equal(table.vectors, VECTORS)
         np.testing.assert_array_equal(table.present, PRESENT)
     assert refused > len(good) / step / 3
@@ -136,7 +136,7 @@ def test_a_small_archive_that_unpacks_to_more_than_the_memory(tmp_path: Path) ->
 
 def test_names_in_bytes_are_read_as_utf_8(tmp_path: Path) -> None:
     np.savez(tmp_path / "v.npz", user_id=np.array([user.encode() for user in USERS]), user_emb=VECTORS)
-    assert read_profile_file(tmp_path / "v.npz").user_tokens.tolist() == USERS
+    assert read_profile_file(tmp_path / "v.npz").tokens.tolist() == USERS
     np.savez(tmp_path / "v.npz", user_id=np.array([b"\xff", b"b", b"c"]), user_emb=VECTORS)
     with pytest.raises(InputError, match="its users are no text in UTF-8"):
         read_profile_file(tmp_path / "v.npz")
@@ -172,7 +172,7 @@ def test_deep_nesting_is_one_line(tmp_path: Path) -> None:
             read(tmp_path / f"{name}.json")
     names = json.dumps({"[" * 50 + f'{n}\\"{{': [n / 3, 0.5] for n in range(3)})  # brackets in names are names
     (tmp_path / "names.json").write_text(names)
-    assert read(tmp_path / "names.json").user_tokens.tolist() == list(json.loads(names))
+    assert read(tmp_path / "names.json").tokens.tolist() == list(json.loads(names))
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b.replace(b"PK\x01\x02", b"PK\x01\x03"), len])
@@ -253,6 +253,6 @@ def test_any_damage_to_texts_is_one_line(tmp_path: Path) -> None:
     def check(content: bytes) -> None:
         (tmp_path / "p.jsonl").write_bytes(content)
         if profiles := attempt(read_profile_texts, tmp_path / "p.jsonl"):
-            "".join([*profiles.texts, *profiles.user_tokens, *profiles.views]).encode()  # can be written
+            "".join([*profiles.texts, *profiles.tokens, *profiles.views]).encode()  # can be written
 
     check()

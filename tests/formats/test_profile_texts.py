@@ -22,7 +22,7 @@ def test_one_profile_a_user(tmp_path: Path) -> None:
         {"user_id": "c", "profile": "likes tea"},
     )
     profiles = read_profile_texts(path)
-    assert profiles.user_tokens == ["b", "a", "c"]
+    assert profiles.tokens == ["b", "a", "c"]
     assert profiles.views == ("profile",)
     assert profiles.texts == ["likes tea", "likes coffee"]
     assert profiles.text_of.tolist() == [[0], [1], [0]]
@@ -37,7 +37,7 @@ def test_several_profiles_a_user_some_of_them_lacking(tmp_path: Path) -> None:
     )
     profiles = read_profile_texts(path)
     assert profiles.views == ("tastes", "habits")
-    assert profiles.user_tokens == ["1", "2"]
+    assert profiles.tokens == ["1", "2"]
     assert profiles.empty == ("3",)
     assert [[profiles.texts[i] if i >= 0 else None for i in row] for row in profiles.text_of] == [
         ["tea", "late"],
@@ -88,7 +88,7 @@ def test_thoughts_of_older_versions_are_left_out_and_counted(tmp_path: Path) -> 
         {"user_id": "4", "profiles": {"profile": "likes ```code``` <3", "habits": "hm</think>late"}},
     )
     profiles = read_profile_texts(path)
-    assert profiles.user_tokens == ["1", "2", "4"]
+    assert profiles.tokens == ["1", "2", "4"]
     assert profiles.texts == ["likes tea", "likes ```code``` <3", "late"]
     assert profiles.empty == ("3",)
     assert profiles.thoughts == ("1", "3", "4")

@@ -24,7 +24,7 @@ HEADER = "uid:token\tuser_emb:float_seq\n"
 
 def test_text(write) -> None:
     table = read_profile_file(write(HEADER + "b\t1 2.5 -3\na\t4 5 6e-1\n"))
-    assert table.user_tokens.tolist() == ["b", "a"]
+    assert table.tokens.tolist() == ["b", "a"]
     np.testing.assert_array_equal(table.vectors, np.array([[[1, 2.5, -3]], [[4, 5, 0.6]]], dtype=np.float32))
     assert table.present.tolist() == [[True], [True]]
 
@@ -41,7 +41,7 @@ def test_binary_twin_holds_what_was_written(tmp_path, shape) -> None:
     path = tmp_path / "d.useremb.npz"
     write_binary(path, np.array(["a", "b", "ü"]), vectors)
     table = read_profile_file(path)
-    assert table.user_tokens.tolist() == ["a", "b", "ü"]
+    assert table.tokens.tolist() == ["a", "b", "ü"]
     np.testing.assert_array_equal(table.vectors, vectors.reshape(3, -1, 4))
     assert [file.name for file in tmp_path.iterdir()] == ["d.useremb.npz"]  # no temporary file is left
 

@@ -36,7 +36,7 @@ def test_what_was_written_is_read(tmp_path: Path, write, profiles: int) -> None:
     path = tmp_path / ("x.useremb.npz" if write is write_binary else "x.useremb")
     write(path, USERS, vectors, present)
     table = read_profile_file(path)
-    assert table.user_tokens.tolist() == USERS
+    assert table.tokens.tolist() == USERS
     np.testing.assert_array_equal(table.vectors, vectors)
     np.testing.assert_array_equal(table.present, present)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]

@@ -17,10 +17,10 @@ from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.formats.profile_texts import read_profile_texts
 from recbole_llmdistill.formats.vectors import read_profile_file, write_binary
 from recbole_llmdistill.inspection.examples import find_examples
+from recbole_llmdistill.inspection.fields import favourite_genre, read_fields
 from recbole_llmdistill.inspection.held_out_taste import measure_held_out_taste
 from recbole_llmdistill.inspection.neighbours import nearest, unit_rows
 from recbole_llmdistill.inspection.text_statistics import measure_texts
-from recbole_llmdistill.inspection.user_fields import favourite_genre, read_user_fields
 from recbole_llmdistill.inspection.vector_statistics import measure_vectors
 
 
@@ -127,11 +127,11 @@ def ml100k():
 
 
 def test_colours_are_read_from_the_user_file(ml100k) -> None:
-    fields = {field.name: field for field in read_user_fields(ml100k, np.array(["1", "5", "nobody"] + ["2"] * 20))}
+    fields = {field.name: field for field in read_fields(ml100k, np.array(["1", "5", "nobody"] + ["2"] * 20))}
     path = Path(ml100k["data_path"]) / "ml-100k.user"
     rows = {line.split("\t")[0]: line.split("\t") for line in path.read_text().splitlines()}
     assert fields["gender"].values[:3].tolist() == [rows["1"][2], rows["5"][2], "unknown"]
-    everybody = {field.name: field for field in read_user_fields(ml100k, np.array(list(rows)[1:]))}
+    everybody = {field.name: field for field in read_fields(ml100k, np.array(list(rows)[1:]))}
     assert everybody["age"].numeric
     assert everybody["age"].values.tolist() == [float(row[1]) for row in list(rows.values())[1:]]
     assert set(everybody) == {"age", "gender", "occupation"}  # a zip code of one's own tells nothing
@@ -268,9 +268,9 @@ def test_texts_cannot_smuggle_markup_into_the_page(llmdistill, tmp_path: Path, w
 
 def test_vectors_without_texts_and_of_another_split(llmdistill, tmp_path: Path, monkeypatch) -> None:
     table = read_profile_file(properties("profiles", "ml-100k", "ml-100k.useremb.npz"))
-    monkeypatch.setattr("recbole_llmdistill.api.inspect._texts", lambda options, beside: None)
+    monkeypatch.setattr("recbole_llmdistill.api.inspect._texts", lambda *arguments: None)
     (tmp_path / "v").mkdir()
-    write_binary(tmp_path / "v" / "ml-100k.useremb.npz", table.user_tokens[:100], table.vectors[:100] + 1)
+    write_binary(tmp_path / "v" / "ml-100k.useremb.npz", table.tokens[:100], table.vectors[:100] + 1)
     (tmp_path / "v" / "manifest.json").write_text('{"training_fingerprint": "sha256:other"}')
     status, out, _ = llmdistill("inspect", "--dataset", "ml-100k", "--vectors", tmp_path / "v", "--out", "p.html")
     assert status == 0
@@ -300,3 +300,85 @@ def test_from_python(tmp_path: Path, monkeypatch, capsys) -> None:
     assert capsys.readouterr().out == ""
     with pytest.raises(InputError, match="--dataset: field required"):
         inspect(out=None)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory) -> Path:
+    """Folder with a data set ``films`` whose users stay with one kind of film, which the titles name."""
+    folder = tmp_path_factory.mktemp("films")
+    data = folder / "dataset" / "films"
+    data.mkdir(parents=True)
+    draw = np.random.default_rng(0)
+    kinds = ["space", "western", "musical", "noir"]
+    rows = ["item_id:token\ttitle:token_seq\tgenre:token"]
+    rows += [f"f{n}\tThe {kinds[n % 4]} {'story' if n % 3 else 'tale'}\t{kinds[n % 4]}" for n in range(120)]
+    (data / "films.item").write_text("\n".join([*rows, "cold\tThe noir story\tnoir"]) + "\n")
+    rows = ["user_id:token\titem_id:token\ttimestamp:float"]
+    for user in range(200):
+        films = draw.choice(np.arange(user % 4, 120, 4), 10, replace=False)
+        rows += [f"u{user}\tf{film}\t{step}" for step, film in enumerate(films)]
+    (data / "films.inter").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_items_are_judged_by_the_audience_that_neighbours_share(films: Path, monkeypatch, llmdistill) -> None:
+    monkeypatch.chdir(films)
+    encoded = ("encode", "--of=items", "--dataset=films", "--dimensions=4", "--out=v")
+    assert llmdistill(*encoded)[0] == 0
+    status, out, err = llmdistill("inspect", "--of=items", "--dataset=films", "--vectors=v", "--out=p.html")
+    assert status == 0, err
+    recall = {name: float(value) for name, value in re.findall(r"^  ([\w-]+) +(0\.\d+) ±", out, re.MULTILINE)}
+    assert set(recall) == {"random", "popularity", "texts", "co-occurrence"}
+    assert recall["texts"] > 2 * recall["random"]
+    assert "share held-out audience" in out
+    assert "vectors are of items without training interactions" in out
+    assert "training split" not in out  # texts of items have seen none
+    page = PageText(Path("p.html").read_text())
+    assert "Map of items" in page.text
+    assert "title: The noir story" in page.text  # the fields, of which these vectors are made
+
+
+def test_the_items_side_against_a_loop(films: Path, monkeypatch) -> None:
+    """For each item the users who take it in validation, among those whom the audiences of its neighbours name."""
+    from recbole.config import Config
+    from recbole.data import create_dataset
+
+    from recbole_llmdistill.inspection.split import read_split
+
+    monkeypatch.chdir(films)
+    training_part, validation_part, _ = create_dataset(Config("SASRecDistill", "films")).build()
+    split = read_split(training_part, validation_part).of_items()
+    rows = [line.split("\t") for line in (films / "dataset/films/films.inter").read_text().splitlines()[1:]]
+    training = {item: set() for _, item, _ in rows}
+    validation = {item: set() for _, item, _ in rows}
+    for user, item, step in rows:  # leave-one-out: the last but one is of validation, the last of the test
+        if int(step) < 8:
+            training[item].add(user)
+        elif int(step) == 8:
+            validation[item].add(user)
+    items = split.tokens.tolist()
+    assert set(items) == {item for item, users in training.items() if users}
+    users = split.others.tolist()
+    for row, item in enumerate(items):
+        for matrix, expected in ((split.training, training), (split.validation, validation)):
+            assert {users[column] for column in matrix[[row]].indices} == expected[item]
+    vectors = np.random.default_rng(1).normal(size=(len(items), 5)).astype(np.float32)
+    taste = measure_held_out_taste(vectors, split.training, split.validation, neighbours=9, top=20)
+    assert 0 < taste.users == sum(bool(validation[item]) for item in items)
+    centred = vectors - vectors.mean(axis=0)
+    units = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    expected = knn_recall(units @ units.T, split.training.toarray(), split.validation.toarray(), 9, 20)
+    assert taste.profiles.mean == pytest.approx(expected, abs=0.02)  # users of one score are cut as they come
+
+
+def test_genres_of_items(ml100k) -> None:
+    from recbole_llmdistill.inspection.fields import genre
+
+    path = Path(ml100k["data_path"]) / "ml-100k.item"
+    rows = [line.split("\t") for line in path.read_text().splitlines()[1:]]
+    found = genre(ml100k, np.array([row[0] for row in rows]))
+    first = np.array([row[-1].split()[0] for row in rows])
+    assert found.name == "first class"
+    shown = found.values != "other"
+    assert (found.values[shown] == first[shown]).all()
+    assert len(set(found.values)) <= 11

@@ -105,7 +105,7 @@ def test_users_file(shop, serve, generate, capsys) -> None:
     server = serve()
     (shop / "some").write_text("u3\nu5\nstranger\n")
     assert generate("--llm", "openai:tiny", "--base-url", server.url, "--out", "out", "--users=some") == 0
-    assert "1 users of --users have no training history, e.g. stranger" in capsys.readouterr().out
+    assert "1 users of --users lack a training history, e.g. stranger" in capsys.readouterr().out
     users = {json.loads(line)["user_id"] for line in (shop / "out" / "profiles.jsonl").read_text().splitlines()}
     assert users == {"u3", "u5"}
     (shop / "some").write_text("stranger\n")

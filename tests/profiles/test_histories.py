@@ -46,8 +46,8 @@ def test_movielens_is_all_but_the_last_two_with_title_year_genres_and_rating() -
     for index in range(len(histories)):
         history = histories[index]
         tokens = dataset.id2token(dataset.iid_field, history.items)
-        shown = [rows[history.user_id, token] for token in tokens]
-        times = sorted(times_of_user[history.user_id])[:-2]
+        shown = [rows[history.token, token] for token in tokens]
+        times = sorted(times_of_user[history.token])[:-2]
         assert [time for _, time in shown] == pytest.approx(times, rel=0, abs=2)
         films = [" | ".join(items[token]) for token in tokens]
         if len(set(films)) < len(films):  # a few films stand in the catalogue twice
@@ -70,7 +70,7 @@ def test_the_fingerprint_is_that_of_the_shown_pairs_and_of_training() -> None:
     training_part, *_ = create_dataset(config).build()
     token = training_part.field2id_token[training_part.iid_field]
     pairs = [
-        (history.user_id, token[item])
+        (history.token, token[item])
         for history in map(histories.__getitem__, range(len(histories)))
         for item in history.items
     ]
@@ -93,7 +93,7 @@ def test_every_split_is_recboles(tmp_path, eval_args) -> None:
     histories = load_histories(shop_config(**changes))
     token = training_part.field2id_token[training_part.iid_field]
     shown = [
-        (history.user_id, token[item])
+        (history.token, token[item])
         for history in map(histories.__getitem__, range(len(histories)))
         for item in history.items
     ]
@@ -112,7 +112,7 @@ def test_users_without_training_interactions_are_counted(tmp_path) -> None:
     assert len(histories) == 13
     by_time = {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "TO", "group_by": "none", "mode": "full"}
     histories = load_histories(shop_config(eval_args=by_time))
-    assert not {"new", "late"} & set(histories.users.tolist())
+    assert not {"new", "late"} & set(histories.tokens.tolist())
     assert histories.without_training == 14 - len(histories)
 
 
@@ -185,7 +185,7 @@ def test_other_encodings_by_recboles_setting(tmp_path) -> None:
     write_items(tmp_path, "item_id:token\ttitle:token_seq", "i0\tcaf\udce9")
     histories = load_histories(shop_config(profile_item_fields=None, encoding="latin-1"))
     assert histories[0].lines[0].startswith("café | view")
-    assert histories.catalogue.without_text == 19
+    assert len(histories.catalogue.without_text) == 19
     assert histories[0].lines[1].startswith("item i1 | buy")
     (tmp_path / "dataset" / "shop" / "shop.inter").write_bytes(
         b"user_id:token\titem_id:token\ttimestamp:float\n\xe9\t1\t2"

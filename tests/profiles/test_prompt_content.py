@@ -11,7 +11,7 @@ from recbole.config import Config
 from shop_dataset import write_click_log, write_shop
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.inspection.user_fields import favourite_genre
+from recbole_llmdistill.inspection.fields import favourite_genre
 from recbole_llmdistill.profiles.context import Window, split
 from recbole_llmdistill.profiles.history.days import UNKNOWN, days_of
 from recbole_llmdistill.profiles.history.harmless_text import harmless, one_line
@@ -144,7 +144,7 @@ def test_a_click_log_as_converted(clicks) -> None:
         history = histories[user]
         assert len(history.lines) == len({histories.catalogue.texts[item] for item in history.items})
         assert sum(history.joined) == len(history.items)
-    assert load_histories(clicks_config(profile_text_length=40)).shown["text_length"] == 40
+    assert load_histories(clicks_config(profile_text_length=40)).described()["shown"]["text_length"] == 40
 
 
 def test_an_empty_cell_is_not_the_mean_of_its_column(clicks) -> None:

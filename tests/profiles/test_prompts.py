@@ -3,16 +3,19 @@
 import pytest
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.formats.entity import ITEMS
 from recbole_llmdistill.profiles.history.item_text import clean
 from recbole_llmdistill.profiles.prompts import load_prompt, load_prompts, prompt_names
 
 DOMAINS = ("movies", "beauty", "video", "sessions", "neutral")
+OF_ITEMS = ("items-films", "items-products", "items-neutral")
 
 
 def test_what_ships() -> None:
     expected = {f"{domain}-{length}" for domain in DOMAINS for length in ("short", "long")}
-    assert set(prompt_names()) == expected | {"needs", "tastes", "habits"}
-    for name in prompt_names():
+    expected |= {"needs", "tastes", "habits"}
+    assert set(prompt_names()) == expected | set(OF_ITEMS)
+    for name in expected:
         prompt = load_prompt(name).fitted(values=True, dates=True)
         assert prompt.render("create", "title", ["A | 1"]).count("\n<history>\ntitle\nA | 1\n</history>\n") == 1
         update = prompt.render("update", "title", ["A | 1"], ["Likes A."])
@@ -22,6 +25,21 @@ def test_what_ships() -> None:
         assert prompt.expected_tokens < prompt.max_tokens
     assert all("five paragraphs" in load_prompt(f"{domain}-long").create for domain in DOMAINS)
     assert all("Preferences:" in load_prompt(f"{domain}-short").create for domain in DOMAINS)
+
+
+def test_prompts_of_items() -> None:
+    for name in OF_ITEMS:
+        prompt = load_prompt(name).fitted(values=False, dates=False)
+        text = prompt.render("create", "", ["title: Ran\nyear: 1985"])
+        assert text.count("\n<item>\ntitle: Ran\nyear: 1985\n</item>\n") == 1
+        assert "{" not in text
+        assert "name: value, value" in text
+        assert prompt.expected_tokens < prompt.max_tokens
+        assert [loaded.name for loaded in load_prompts(name, ITEMS)] == [name]
+        with pytest.raises(InputError, match=f"'{name}' describes items, not users"):
+            load_prompts(name)
+    with pytest.raises(InputError, match="'movies-short' describes users, not items"):
+        load_prompts("items-films,movies-short", ITEMS)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def encode(llmdistill, tmp_path: Path, write_profiles, shipped_texts, embeddings
 def test_every_text_gets_its_own_vector(encode, embeddings_server) -> None:
     assert encode()[0] == 0
     table = read_profile_file(encode.folder / "ml-100k.useremb.npz")
-    for user, vector in zip(table.user_tokens, table.vectors[:, 0], strict=True):
+    for user, vector in zip(table.tokens, table.vectors[:, 0], strict=True):
         np.testing.assert_array_equal(vector, np.float32(embeddings_server.vector(encode.texts[user])))
     assert len(embeddings_server.requests) == 5
     assert {request["model"] for request in embeddings_server.requests} == {"tiny"}

@@ -18,7 +18,7 @@ pytest.importorskip("sentence_transformers")
 
 def vectors_of(folder: Path) -> dict[str, np.ndarray]:
     table = read_profile_file(folder / "ml-100k.useremb.npz")
-    return dict(zip(table.user_tokens.tolist(), table.vectors[:, 0], strict=True))
+    return dict(zip(table.tokens.tolist(), table.vectors[:, 0], strict=True))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def test_the_command_writes_what_training_reads(llmdistill, tmp_path: Path, ship
     assert "943 users, 943 different texts" in out
     table = read_profile_file(tmp_path / "v" / "ml-100k.useremb.npz")
     text = read_profile_file(tmp_path / "v" / "ml-100k.useremb")
-    assert table.user_tokens.tolist() == list(shipped_texts) == text.user_tokens.tolist()
+    assert table.tokens.tolist() == list(shipped_texts) == text.tokens.tolist()
     np.testing.assert_array_equal(table.vectors, text.vectors)
     # the same by scikit-learn alone
     counts = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True).fit_transform(shipped_texts.values())
@@ -110,7 +110,7 @@ def test_empty_texts_get_no_vector_and_are_told(llmdistill, tmp_path: Path, writ
     )
     assert status == 0
     assert "1 users have an empty text (the first is '900') and get no vector" in err
-    assert "900" not in read_profile_file(tmp_path / "v" / "ml-100k.useremb.npz").user_tokens
+    assert "900" not in read_profile_file(tmp_path / "v" / "ml-100k.useremb.npz").tokens
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ class LengthsEncoder:
     status, _, err = llmdistill(*arguments, "--encoder", "lengths", "--powers", 3)
     assert status == 0, err
     table = read_profile_file(tmp_path / "v" / "ml-100k.useremb.npz")
-    lengths = table.user_tokens.astype(int)
+    lengths = table.tokens.astype(int)
     np.testing.assert_array_equal(table.vectors[:, 0], np.stack([lengths, lengths**2, lengths**3], 1))
     status, _, err = llmdistill(*arguments, "--powers", 3)
     assert status == 2

@@ -68,7 +68,7 @@ def test_every_format_arrives_unchanged(llmdistill, tmp_path: Path, name: str, w
     assert "3 users, a vector of 4 values each" in out
     for suffix in (".useremb", ".useremb.npz"):
         table = read_profile_file(tmp_path / "out" / f"ml-100k{suffix}")
-        assert table.user_tokens.tolist() == USERS
+        assert table.tokens.tolist() == USERS
         np.testing.assert_array_equal(table.vectors[:, 0], VECTORS)
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["training_fingerprint"] == "sha256:ab"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -91,16 +91,16 @@ def test_several_vectors_a_user(tmp_path: Path) -> None:
 
 def test_columns_and_arrays_by_name(tmp_path: Path) -> None:
     np.savez(tmp_path / "v.npz", ids=np.array([10, 20]), e=np.ones((2, 3)))
-    assert read_vectors(tmp_path / "v.npz", tmp_path, "ids", "e").user_tokens.tolist() == ["10", "20"]
+    assert read_vectors(tmp_path / "v.npz", tmp_path, "ids", "e").tokens.tolist() == ["10", "20"]
     pd.DataFrame({"age": [30, 40], "who": ["a", "b"], "v": ["1 2", "3 4"]}).to_csv(tmp_path / "v.csv", index=False)
     table = read_vectors(tmp_path / "v.csv", tmp_path, "who", "v")
-    assert table.user_tokens.tolist() == ["a", "b"]
+    assert table.tokens.tolist() == ["a", "b"]
     assert table.vectors[:, 0].tolist() == [[1, 2], [3, 4]]
 
 
 def test_user_ids_keep_their_leading_zeros(tmp_path: Path) -> None:
     (tmp_path / "v.csv").write_text("user_id,a,b\n007,1,2\nNA,3,4\n")
-    assert read_vectors(tmp_path / "v.csv", tmp_path, None, None).user_tokens.tolist() == ["007", "NA"]
+    assert read_vectors(tmp_path / "v.csv", tmp_path, None, None).tokens.tolist() == ["007", "NA"]
 
 
 @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ def test_broken_tables_are_one_line(tmp_path: Path) -> None:
 
 
 def test_a_file_larger_than_a_piece(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("recbole_llmdistill.vectors.importers.json_file.USERS", 2)
+    monkeypatch.setattr("recbole_llmdistill.vectors.importers.json_file.ROWS", 2)
     monkeypatch.setattr("recbole_llmdistill.vectors.importers.csv_file.ROWS", 2)
     monkeypatch.setattr("recbole_llmdistill.vectors.importers.parquet.ROWS", 2)
     for name, write in (("v.json", write_json), ("v.csv", write_csv_columns), ("v.parquet", write_parquet_lists)):
         write(tmp_path / name)
         table = read_vectors(tmp_path / name, tmp_path, None, None)
-        assert table.user_tokens.tolist() == USERS
+        assert table.tokens.tolist() == USERS
         np.testing.assert_array_equal(table.vectors[:, 0], VECTORS)
     (tmp_path / "late.json").write_text('{"a": [1], "b": [2], "c": [3, 4]}')
     with pytest.raises(InputError, match=r"users from number 3 on have vectors of shape \(1, 2\)"):
@@ -205,7 +205,7 @@ def test_a_row_number_is_left_out_with_a_word(tmp_path: Path, name: str, write, 
     table, told = imported(tmp_path, name)
     assert len(told) == 1
     assert repr(left_out) in told[0]
-    by_user = dict(zip(table.user_tokens.tolist(), table.vectors[:, 0], strict=True))
+    by_user = dict(zip(table.tokens.tolist(), table.vectors[:, 0], strict=True))
     for _, row in frame().iterrows():
         np.testing.assert_allclose(by_user[row["user"]], row[list("abcd")].to_numpy(float), rtol=1e-6)
 
@@ -215,13 +215,13 @@ def test_the_users_may_be_the_index(tmp_path: Path) -> None:
     frame().set_index("user").rename_axis(None).to_parquet(tmp_path / "v.parquet")
     for name in ("v.csv", "v.parquet"):
         table, told = imported(tmp_path, name)
-        assert (table.user_tokens.tolist(), table.vectors.shape, told) == (frame().user.tolist(), (12, 1, 4), [])
+        assert (table.tokens.tolist(), table.vectors.shape, told) == (frame().user.tolist(), (12, 1, 4), [])
     numbers = frame(client=[n * n for n in range(12)]).drop(columns="user")
     numbers.set_index("client").rename_axis(None).to_csv(tmp_path / "n.csv")
     with pytest.raises(InputError, match=r"it cannot be told which column names the users.*--user-column"):
         imported(tmp_path, "n.csv")
     table, _ = imported(tmp_path, "n.csv", "Unnamed: 0")
-    assert table.user_tokens.tolist() == [str(n * n) for n in range(12)]
+    assert table.tokens.tolist() == [str(n * n) for n in range(12)]
 
 
 def test_numbered_columns_are_put_in_order_and_others_left_out(tmp_path: Path) -> None:

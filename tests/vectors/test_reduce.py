@@ -34,7 +34,7 @@ def reduced_by(full: Path, folder: Path, method: str, **options) -> np.ndarray:
     table = read_profile_file(full / "x.useremb.npz")
     summary = reduce_vectors(table, REDUCERS.choose(method, options), "x", folder, text=False)
     found = read_profile_file(summary.files[0])
-    assert found.user_tokens.tolist() == table.user_tokens.tolist()
+    assert found.tokens.tolist() == table.tokens.tolist()
     return found.vectors[:, 0]
 
 
@@ -174,4 +174,4 @@ def test_the_full_vectors_are_not_written_over(llmdistill, full: Path, tmp_path:
     assert "would be lost" in err
     status, _, err = llmdistill("reduce", "--dataset", "y", "--vectors", full, "--out", tmp_path / "out")
     assert status == 2
-    assert "holds no vectors of the data set 'y'" in err
+    assert "holds no vectors of users of the data set 'y'" in err

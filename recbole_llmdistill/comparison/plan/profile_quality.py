@@ -32,7 +32,7 @@ def profile_quality(path: Path, training_part: DistillationDataset, users: np.nd
     matrix = user_item_matrix(user, item)
     table = read_profile_file(path)
     row_of = {token: row for row, token in enumerate(user_tokens)}
-    rows = np.array([row_of.get(token, -1) for token in table.user_tokens.tolist()])
+    rows = np.array([row_of.get(token, -1) for token in table.tokens.tolist()])
     known = (rows >= 0) & table.present.any(axis=1)
 
     asked, positions = np.unique(users, return_inverse=True)

@@ -1,11 +1,11 @@
-"""The binary twin ``<dataset>.useremb.npz``: a NumPy archive that ``np.load`` opens.
+"""The binary twin ``<dataset>.useremb.npz`` or ``<dataset>.itememb.npz``: a NumPy archive that ``np.load`` opens.
 
 Members: ``user_id`` (strings, ``[users]``), ``user_emb`` (float32, ``[users, D]`` or ``[users, K, D]``) and, where
-users lack some of their profiles, ``has_profile`` (bool, ``[users, K]``). We write them uncompressed, with the vectors
-on a 64-byte border of the file, and map them from there: reading copies nothing, and processes share the pages. The
-archive's own checksum (CRC-32) of the mapped bytes is compared at every start, which takes about half a second for
-1,000,000 users of 128 dimensions. Archives of ``np.savez`` and ``np.savez_compressed`` are read as well. Nothing is
-ever unpickled.
+users lack some of their profiles, ``has_profile`` (bool, ``[users, K]``); of items ``item_id`` and ``item_emb``. We
+write them uncompressed, with the vectors on a 64-byte border of the file, and map them from there: reading copies
+nothing, and processes share the pages. The archive's own checksum (CRC-32) of the mapped bytes is compared at every
+start, which takes about half a second for 1,000,000 users of 128 dimensions. Archives of ``np.savez`` and
+``np.savez_compressed`` are read as well. Nothing is ever unpickled.
 """
 
 import math
@@ -20,10 +20,9 @@ import numpy as np
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import written_atomically
+from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.formats.vectors.numbers import describe_type, to_float32
 from recbole_llmdistill.formats.vectors.table import ProfileTable, row_chunks
-
-BINARY_SUFFIX = ".useremb.npz"
 
 _ALIGNMENT = 64
 _LOCAL_HEADER = 30  # bytes of a member's local header before its name and extra field
@@ -34,35 +33,41 @@ _PADDING_ID = b"\x35\xd9"  # the extra field that Android's zipalign pads with
 
 
 def write_binary(
-    path: Path, user_tokens: Sequence[str] | np.ndarray, vectors: np.ndarray, has_profile: np.ndarray | None = None
+    path: Path,
+    tokens: Sequence[str],
+    vectors: np.ndarray,
+    has_profile: np.ndarray | None = None,
+    of: Entity = USERS,
 ) -> None:
     """Write the binary twin, atomically.
 
     Args:
         path: where to.
-        user_tokens: ``[users]`` strings.
+        tokens: ``[users]`` strings.
         vectors: ``[users, D]`` or ``[users, K, D]``, written as float32.
         has_profile: ``[users, K]`` bool, unless every user has every profile.
+        of: users or items.
     """
     pieces = (vectors[rows] for rows in row_chunks(vectors))
-    write_binary_in_chunks(path, user_tokens, vectors.shape, pieces, has_profile)
+    write_binary_in_chunks(path, tokens, vectors.shape, pieces, has_profile, of)
 
 
 def write_binary_in_chunks(
     path: Path,
-    user_tokens: Sequence[str] | np.ndarray,
+    tokens: Sequence[str],
     shape: tuple[int, ...],
     chunks: Iterable[np.ndarray],
     has_profile: np.ndarray | None = None,
+    of: Entity = USERS,
 ) -> None:
     """As :func:`write_binary`, from consecutive chunks of rows that together have ``shape``; holds one at a time."""
     with (
         written_atomically(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive,
     ):
-        _write_member(archive, "user_emb", shape, np.dtype("<f4"), chunks)
-        tokens = np.asarray(user_tokens, dtype=str)
-        _write_member(archive, "user_id", tokens.shape, tokens.dtype, [tokens])
+        _write_member(archive, of.vector, shape, np.dtype("<f4"), chunks)
+        names = np.asarray(tokens, dtype=str)
+        _write_member(archive, of.id, names.shape, names.dtype, [names])
         if has_profile is not None and not has_profile.all():
             _write_member(archive, "has_profile", has_profile.shape, np.dtype(bool), [has_profile])
 
@@ -89,57 +94,61 @@ def _write_member(
         raise ValueError(f"{rows} rows of {name} were given, not {shape[0]}")
 
 
-def read_binary(path: Path) -> ProfileTable:
+def read_binary(path: Path, of: Entity = USERS) -> ProfileTable:
     """Read the binary twin. Every byte that is used is compared with the archive's checksums.
 
     Raises:
         InputError: no archive, a half-written or damaged one, or members of the wrong names, types or shapes.
     """
-    arrays = read_arrays(path, {"user_id": "iuUS", "user_emb": "fiu"}, {"has_profile": "biu"})
-    return table_of_arrays(path, arrays["user_id"], arrays["user_emb"], arrays.get("has_profile"))
+    arrays = read_arrays(path, {of.id: "iuUS", of.vector: "fiu"}, {"has_profile": "biu"}, of)
+    return table_of_arrays(path, arrays[of.id], arrays[of.vector], arrays.get("has_profile"), of)
 
 
 def table_of_arrays(
-    path: Path, users: np.ndarray, vectors: np.ndarray, present: np.ndarray | None = None
+    path: Path, tokens: np.ndarray, vectors: np.ndarray, present: np.ndarray | None = None, of: Entity = USERS
 ) -> ProfileTable:
-    """The table of ``users [users]``, ``vectors [users, D]`` or ``[users, K, D]`` and ``present [users, K]``.
+    """The table of ``tokens [users]``, ``vectors [users, D]`` or ``[users, K, D]`` and ``present [users, K]``.
 
     Raises:
-        InputError: other shapes, numbers that float32 does not hold, or users that are no text in UTF-8.
+        InputError: other shapes, numbers that float32 does not hold, or names that are no text in UTF-8.
     """
     if vectors.ndim == 2:
         vectors = vectors[:, None, :]
-    if vectors.ndim != 3 or users.shape != vectors.shape[:1]:
+    if vectors.ndim != 3 or tokens.shape != vectors.shape[:1]:
         raise InputError(
-            f"{path}: the users have shape {users.shape} and the vectors {vectors.shape}; expected [users] and "
-            "[users, D] or [users, K, D]"
+            f"{path}: the {of.name} have shape {tokens.shape} and the vectors {vectors.shape}; expected [{of.name}] "
+            "and "
+            f"[{of.name}, D] or [{of.name}, K, D]"
         )
     if present is not None and present.shape != vectors.shape[:2]:
         raise InputError(f"{path}: has_profile has shape {present.shape}; expected {vectors.shape[:2]}")
-    vectors = to_float32(vectors, lambda row: f"{path}, user number {row + 1}")
+    vectors = to_float32(vectors, lambda row: f"{path}, {of.noun} number {row + 1}")
     if present is None:
         present = np.ones(vectors.shape[:2], dtype=bool)
     elif vectors[~(present := present.astype(bool))].any():  # another writer's; ours leaves zeros there
         vectors = np.where(present[..., None], vectors, np.float32(0))
-    return ProfileTable(path, _as_tokens(path, users), vectors, present)
+    return ProfileTable(path, _as_texts(path, tokens, of), vectors, present, of)
 
 
-def _as_tokens(path: Path, users: np.ndarray) -> np.ndarray:
+def _as_texts(path: Path, tokens: np.ndarray, of: Entity) -> np.ndarray:
     try:
-        tokens = np.char.decode(users, "utf-8") if users.dtype.kind == "S" else users.astype(str)
-        tokens.tolist()  # fails for numbers that are no characters
+        texts = np.char.decode(tokens, "utf-8") if tokens.dtype.kind == "S" else tokens.astype(str)
+        texts.tolist()  # fails for numbers that are no characters
     except ValueError as error:
-        raise InputError(f"{path}: its users are no text in UTF-8 ({error})") from error
-    return tokens
+        raise InputError(f"{path}: its {of.name} are no text in UTF-8 ({error})") from error
+    return texts
 
 
-def read_arrays(path: Path, needed: dict[str, str], further: dict[str, str]) -> dict[str, np.ndarray]:
+def read_arrays(
+    path: Path, needed: dict[str, str], further: dict[str, str], of: Entity = USERS
+) -> dict[str, np.ndarray]:
     """Arrays of an ``npz`` archive: float32 ones that lie uncompressed in it are mapped, others are read.
 
     Args:
         path: the archive.
         needed: name -> kinds of NumPy types that are allowed (``iuUS``, for instance).
-        further: the same of arrays that may be missing, and then are in the result.
+        further: the same of arrays that may be missing, and then are not in the result.
+        of: users or items, for messages.
 
     Raises:
         InputError: an array is missing or of another type, or the archive is damaged.
@@ -153,7 +162,8 @@ def read_arrays(path: Path, needed: dict[str, str], further: dict[str, str]) -> 
             if missing := [name for name in needed if name not in names]:
                 raise InputError(
                     f"{path}: lacks {', '.join(sorted(missing))} (found: {', '.join(names) or 'nothing'}); it needs "
-                    "user_id [users] and user_emb [users, D] or [users, K, D]; others are named to `llmdistill import`"
+                    f"{of.id} [{of.name}] and {of.vector} [{of.name}, D] or [{of.name}, K, D]; others are named to "
+                    "`llmdistill import`"
                 )
             if len(set(names)) < len(names) or _declared_members(path, archive) != len(names) % 2**16:
                 raise zipfile.BadZipFile("its directory is damaged")

@@ -1,9 +1,10 @@
-"""Do vectors tell one user from another? Those that do not can be reduced and distilled like any, for nothing."""
+"""Do vectors tell one user (or item) from another? Others can be reduced and distilled like any, for nothing."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.formats.vectors.table import row_chunks
 
 NOISE = 1e-6
@@ -26,6 +27,7 @@ class Content:
         zero: that vector, or the commonest one, is nothing but zeros.
         constant_profiles: numbers (from 1) of the profiles a user that are the same for all; not all of them.
         commonest: users who share the commonest vector, where these are at least half of all; else 0.
+        of: users or items; "user" is said of both above.
     """
 
     users: int
@@ -34,6 +36,7 @@ class Content:
     zero: bool
     constant_profiles: tuple[int, ...]
     commonest: int
+    of: Entity = USERS
 
     @property
     def in_range(self) -> bool:
@@ -49,10 +52,11 @@ class Content:
     def problem(self) -> str | None:
         """What is wrong in one sentence without a full stop, or None."""
         zeros = " (all zeros)" if self.zero else ""
+        noun, them = self.of.noun, self.of.name
         if self.equal and self.users == 1:
-            return "only one user has a vector, so it tells no user from another"
+            return f"only one {noun} has a vector, so it tells no {noun} from another"
         if self.equal:
-            return f"the vectors of all {self.users} users are equal{zeros}, so they tell no user from another"
+            return f"the vectors of all {self.users} {them} are equal{zeros}, so they tell no {noun} from another"
         if self.useless:
             return (
                 f"the greatest value in the vectors is {self.largest:.3g}, with whose square float32 cannot reckon; "
@@ -60,27 +64,31 @@ class Content:
             )
         if self.constant_profiles:
             which = ", ".join(map(str, self.constant_profiles))
-            return f"profile number {which} of each user is the same for all {self.users} users, so it tells nothing"
+            return (
+                f"{self.of.text} number {which} of each {noun} is the same for all {self.users} {them}, so it tells "
+                "nothing"
+            )
         if self.commonest:
-            return f"{self.commonest} of {self.users} users have one and the same vector{zeros}"
+            return f"{self.commonest} of {self.users} {them} have one and the same vector{zeros}"
         return None
 
 
-def examine(vectors: np.ndarray, present: np.ndarray) -> Content:
-    """Compare the vectors of all users who have one.
+def examine(vectors: np.ndarray, present: np.ndarray, of: Entity = USERS) -> Content:
+    """Compare the vectors of all users (or items) that have one.
 
     Args:
         vectors: ``[users, K, D]`` float32.
         present: ``[users, K]`` bool.
+        of: users or items.
     """
     holders = np.flatnonzero(present.any(axis=1))
     largest = max(float(np.abs(vectors[rows]).max(initial=0)) for rows in row_chunks(vectors))
     constant = [_is_constant(vectors[:, view], np.flatnonzero(present[:, view])) for view in range(present.shape[1])]
     if all(constant):
-        return Content(len(holders), True, largest, largest == 0, (), len(holders))
+        return Content(len(holders), True, largest, largest == 0, (), len(holders), of)
     alone = [view for view in range(present.shape[1]) if constant[view] and present[:, view].sum() > 1]
     commonest, zero = _commonest(vectors, holders)
-    return Content(len(holders), False, largest, zero, tuple(view + 1 for view in alone), commonest)
+    return Content(len(holders), False, largest, zero, tuple(view + 1 for view in alone), commonest, of)
 
 
 def _is_constant(vectors: np.ndarray, rows: np.ndarray) -> bool:

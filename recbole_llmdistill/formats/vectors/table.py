@@ -1,4 +1,4 @@
-"""Profile vectors as they stand in a file, checked whatever format they came in."""
+"""Vectors of users or items as they stand in a file, checked whatever format they came in."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.formats.entity import USERS, Entity
 
 CHUNK_BYTES = 16 * 2**20
 """Vectors are checked, converted and written in pieces of about this size, so that no second copy of them exists."""
@@ -14,54 +15,60 @@ CHUNK_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class ProfileTable:
-    """Profile vectors as they stand in a file, before they are aligned with a data set.
+    """Vectors as they stand in a file, before they are aligned with a data set.
 
     Attributes:
         path: the file.
-        user_tokens: ``[users]`` strings, each user once.
+        tokens: ``[users]`` strings, each user (or item) once.
         vectors: ``[users, K, D]`` float32, zero where ``present`` is false. Read-only where it is mapped from the file.
         present: ``[users, K]`` bool.
+        of: users or items.
     """
 
     path: Path
-    user_tokens: np.ndarray
+    tokens: np.ndarray
     vectors: np.ndarray
     present: np.ndarray
+    of: Entity = USERS
 
     def __post_init__(self) -> None:
-        if len(self.user_tokens) == 0 or not self.present.any():
-            raise InputError(f"{self.path}: no profiles in this file; make it anew or set distill_alpha=0")
+        if len(self.tokens) == 0 or not self.present.any():
+            instead = " or set distill_alpha=0" if self.of is USERS else ""
+            raise InputError(f"{self.path}: no {self.of.text}s in this file; make it anew{instead}")
         if self.vectors.shape[-1] == 0:
             raise InputError(f"{self.path}: its vectors are empty (0 values each); make it anew")
-        self._check_users()
+        self._check_tokens()
+        noun = self.of.noun
         for rows in row_chunks(self.vectors):
             broken = ~np.isfinite(self.vectors[rows]).all(axis=(1, 2))
             if broken.any():
                 row = rows.start + int(np.argmax(broken))
                 raise InputError(
-                    f"{self.path}: the vector of user {self._token(row)!r} (user number {row + 1} of the file) "
-                    "holds NaN or infinite values; encode that profile again or leave the user out"
+                    f"{self.path}: the vector of {noun} {self._token(row)!r} ({noun} number {row + 1} of the file) "
+                    f"holds NaN or infinite values; encode that {self.of.text} again or leave the {noun} out"
                 )
 
-    def _check_users(self) -> None:
-        tokens, first, count = np.unique(self.user_tokens, return_index=True, return_counts=True)
+    def _check_tokens(self) -> None:
+        noun = self.of.noun
+        tokens, first, count = np.unique(self.tokens, return_index=True, return_counts=True)
         if (count > 1).any():
             twice = np.argmax(count > 1)
-            rows = np.flatnonzero(self.user_tokens == tokens[twice]) + 1
+            rows = np.flatnonzero(self.tokens == tokens[twice]) + 1
             raise InputError(
-                f"{self.path}: user {self._token(first[twice])!r} stands in it {count[twice]} times (users number "
-                f"{rows[0]} and {rows[1]} of the file); keep one line a user"
+                f"{self.path}: {noun} {self._token(first[twice])!r} stands in it {count[twice]} times ({noun}s number "
+                f"{rows[0]} and {rows[1]} of the file); keep one line a {noun}"
             )
         if tokens[0] == "":
-            raise InputError(f"{self.path}: user number {first[0] + 1} of the file has an empty name; leave it out")
-        for row, token in enumerate(self.user_tokens.tolist()):
+            raise InputError(f"{self.path}: {noun} number {first[0] + 1} of the file has an empty name; leave it out")
+        for row, token in enumerate(self.tokens.tolist()):
             if not token.isascii() and not _is_text(token):
                 raise InputError(
-                    f"{self.path}: the name {token!r} of user number {row + 1} of the file is no Unicode text; mend it"
+                    f"{self.path}: the name {token!r} of {noun} number {row + 1} of the file is no Unicode text; "
+                    "mend it"
                 )
 
     def _token(self, row: int) -> str:
-        return str(self.user_tokens[row])
+        return str(self.tokens[row])
 
 
 def row_chunks(array: np.ndarray) -> Iterator[slice]:

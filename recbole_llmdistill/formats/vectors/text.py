@@ -1,7 +1,7 @@
-"""``<dataset>.useremb``: RecBole's text format of pre-trained user vectors.
+"""``<dataset>.useremb`` and ``<dataset>.itememb``: RecBole's text format of pre-trained vectors of users and of items.
 
-A header ``uid:token<TAB>user_emb:float_seq`` and one line a user; several ``float_seq`` columns are several profiles a
-user, an empty cell is a profile that this user lacks.
+A header ``uid:token<TAB>user_emb:float_seq`` (of items ``iid:token<TAB>item_emb:float_seq``) and one line a user;
+several ``float_seq`` columns are several profiles a user, an empty cell is a profile that this user lacks.
 """
 
 import math
@@ -12,35 +12,35 @@ import numpy as np
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import written_atomically
+from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.formats.vectors.numbers import to_float32
 from recbole_llmdistill.formats.vectors.table import ProfileTable, row_chunks
-
-TEXT_SUFFIX = ".useremb"
 
 _MOST_UNFILLED, _MOST_RATIO = 2**30, 20  # bytes; a table beyond both is a mistake and not a sparse file
 
 
 def write_text(
-    path: Path, user_tokens: Sequence[str] | np.ndarray, vectors: np.ndarray, present: np.ndarray | None = None
+    path: Path, tokens: Sequence[str], vectors: np.ndarray, present: np.ndarray | None = None, of: Entity = USERS
 ) -> None:
     """Write the text format, atomically; values are the shortest decimals that read back as the same float32.
 
     Args:
         path: where to.
-        user_tokens: ``[users]`` strings without tabs and line breaks.
+        tokens: ``[users]`` strings without tabs and line breaks.
         vectors: ``[users, D]`` or ``[users, K, D]`` float32.
         present: ``[users, K]`` bool, unless every user has every profile.
+        of: users or items.
 
     Raises:
-        InputError: a user token cannot stand in a text file.
+        InputError: a token cannot stand in a text file.
     """
     import pyarrow as pa  # here, because reading does not need it and its import takes a while
 
     columns = vectors.shape[1] if vectors.ndim == 3 else 1
-    names = ["user_emb"] if columns == 1 else [f"user_emb_{number}" for number in range(1, columns + 1)]
-    check_tokens(user_tokens)
+    names = [of.vector] if columns == 1 else [f"{of.vector}_{number}" for number in range(1, columns + 1)]
+    check_tokens(tokens, of)
     with written_atomically(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        file.write("\t".join(["uid:token", *(f"{name}:float_seq" for name in names)]) + "\n")
+        file.write("\t".join([f"{of.column}:token", *(f"{name}:float_seq" for name in names)]) + "\n")
         for rows in row_chunks(vectors):
             chunk = np.asarray(vectors[rows], dtype=np.float32).reshape(-1, vectors.shape[-1])
             values = pa.array(chunk.ravel()).cast(pa.string())
@@ -49,25 +49,25 @@ def write_text(
             if present is not None:
                 held = present[rows].ravel()
                 cells = [cell if kept else "" for cell, kept in zip(cells, held, strict=True)]
-            for number, token in enumerate(user_tokens[rows]):
+            for number, token in enumerate(tokens[rows]):
                 file.write("\t".join([token, *cells[number * columns : (number + 1) * columns]]) + "\n")
 
 
-def check_tokens(user_tokens: Sequence[str] | np.ndarray) -> None:
-    """Refuse users that a text file cannot hold.
+def check_tokens(tokens: Sequence[str], of: Entity = USERS) -> None:
+    """Refuse names that a text file cannot hold.
 
     Raises:
-        InputError: a user's name holds a tab or a line break.
+        InputError: a name holds a tab or a line break.
     """
-    for token in user_tokens:
+    for token in tokens:
         if any(mark in token for mark in "\t\n\r"):
             raise InputError(
-                f"user {str(token)!r} holds a tab or a line break, which a text file of vectors cannot hold; give "
+                f"{of.noun} {str(token)!r} holds a tab or a line break, which a text file of vectors cannot hold; give "
                 "--no-text"
             )
 
 
-def read_text(path: Path) -> ProfileTable:
+def read_text(path: Path, of: Entity = USERS) -> ProfileTable:
     """Read the text format.
 
     Raises:
@@ -77,46 +77,48 @@ def read_text(path: Path) -> ProfileTable:
         header = file.readline().rstrip("\r\n")
         types = [field.rpartition(":")[2] for field in header.split("\t")]
         if not header:
-            raise InputError(f"{path}: the file is empty; make it anew or set distill_alpha=0")
+            instead = " or set distill_alpha=0" if of is USERS else ""
+            raise InputError(f"{path}: the file is empty; make it anew{instead}")
         if len(types) < 2 or types[0] != "token" or set(types[1:]) != {"float_seq"}:
             shown = header if len(header) <= 200 else header[:197] + "..."
             raise InputError(
-                f"{path}, line 1: the header is {shown!r}; expected 'uid:token<TAB>user_emb:float_seq' "
-                "(more float_seq columns for several profiles a user)"
+                f"{path}, line 1: the header is {shown!r}; expected '{of.column}:token<TAB>{of.vector}:float_seq' "
+                f"(more float_seq columns for several {of.text}s a {of.noun})"
             )
         tokens, rows, dimension = [], [], None
         for number, line in enumerate(file, start=2):
             cells = line.rstrip("\r\n").split("\t")
             if len(cells) != len(types):
                 raise InputError(f"{path}, line {number}: {len(cells)} columns, the header has {len(types)}")
-            vectors = [_numbers(cell, path, number) for cell in cells[1:]]
+            vectors = [_numbers(cell, path, number, of) for cell in cells[1:]]
             for vector in vectors:
                 if len(vector) and dimension is None:
                     dimension, dimension_line = len(vector), number
                 if len(vector) not in (0, dimension):
                     raise InputError(
                         f"{path}, line {number}: {len(vector)} values, but line {dimension_line} has {dimension}; "
-                        "all profiles need the same number"
+                        f"all {of.text}s need the same number"
                     )
             tokens.append(cells[0])
             rows.append(vectors)
-    return _as_table(path, tokens, rows, (len(rows), len(types) - 1, dimension or 0))
+    return _as_table(path, tokens, rows, (len(rows), len(types) - 1, dimension or 0), of)
 
 
-def _numbers(cell: str, path: Path, line: int) -> np.ndarray:
+def _numbers(cell: str, path: Path, line: int, of: Entity) -> np.ndarray:
     try:
         values = np.array(cell.split(), dtype=np.float64)
     except ValueError as error:
         reason = str(error) if len(cell) < 200 else f"not all of {cell[:60]!r}... are numbers"
-        raise InputError(f"{path}, line {line}: {reason}; user_emb is numbers separated by spaces") from error
+        raise InputError(f"{path}, line {line}: {reason}; {of.vector} is numbers separated by spaces") from error
     return to_float32(values, lambda _: f"{path}, line {line}")
 
 
-def _as_table(path: Path, tokens: list[str], rows: list, shape: tuple[int, int, int]) -> ProfileTable:
+def _as_table(path: Path, tokens: list[str], rows: list, shape: tuple[int, int, int], of: Entity) -> ProfileTable:
     needed, size = math.prod(shape) * 4, path.stat().st_size
     if needed > _MOST_UNFILLED and needed > _MOST_RATIO * size:  # a full file has two bytes a value or more
         raise InputError(
-            f"{path}: {shape[0]} users with {shape[1]} profiles of {shape[2]} values would be {needed} bytes, nearly "
+            f"{path}: {shape[0]} {of.name} with {shape[1]} {of.text}s of {shape[2]} values would be {needed} bytes, "
+            "nearly "
             "all of them absent; write fewer columns"
         )
     present = np.array([[len(vector) > 0 for vector in vectors] for vectors in rows], dtype=bool)
@@ -124,4 +126,4 @@ def _as_table(path: Path, tokens: list[str], rows: list, shape: tuple[int, int, 
     for row, vectors in zip(table, rows, strict=True):
         for slot, vector in zip(row, vectors, strict=True):
             slot[: len(vector)] = vector
-    return ProfileTable(path, np.array(tokens, dtype=str), table, present.reshape(shape[:2]))
+    return ProfileTable(path, np.array(tokens, dtype=str), table, present.reshape(shape[:2]), of)

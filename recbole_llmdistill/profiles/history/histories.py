@@ -3,15 +3,16 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from recbole_llmdistill.formats.atomic_files import AtomicFile
+from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.profiles.history.days import days_of
 from recbole_llmdistill.profiles.history.history_lines import DATE_LABEL, REPEATS_LABEL, with_date, write_lines
 from recbole_llmdistill.profiles.history.interaction_columns import Column, choose_interaction_columns
-from recbole_llmdistill.profiles.history.item_text import CELL, TITLE_LENGTHS, Catalogue, read_catalogue
+from recbole_llmdistill.profiles.history.item_text import CELL, Catalogue, catalogue_notes, read_catalogue
 
 if TYPE_CHECKING:
     from recbole.config import Config  # imported when histories are loaded, and not to join profiles
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class History:
-    """Training interactions of one user, oldest first.
+    """Training interactions of one user, oldest first; or one item, whose fields are the one line.
 
     Attributes:
-        user_id: the user's token.
+        token: name of the user (or item).
         items: RecBole's item ids, ``[length]``.
         lines: what an LLM is shown, one for each different item.
         joined: interactions that each line stands for; empty: one each.
@@ -31,7 +32,7 @@ class History:
         cells: cells of a line, without the marks at its end.
     """
 
-    user_id: str
+    token: str
     items: np.ndarray
     lines: list[str]
     joined: list[int] = field(default_factory=list)
@@ -56,7 +57,7 @@ class Histories:
     Attributes:
         catalogue: the items' texts.
         columns: the interactions' shown fields.
-        users: token of each user who has training interactions, ``[users]``.
+        tokens: name of each user who has training interactions, ``[users]``.
         first, end: the user's training interactions among ``items``, ``[users]``.
         last: one past the user's last interaction of all, held-out ones included, ``[users]``.
         items: item of each interaction, sorted by user and time.
@@ -65,12 +66,14 @@ class Histories:
         days: day of each interaction, see :func:`~recbole_llmdistill.profiles.history.days.days_of`;
             None without real times.
         text_length: most characters of a cell.
-        notes: what is not shown, or otherwise than it is written; for people.
+        notes_on_columns: what is not shown of interactions; for people.
     """
+
+    of: ClassVar[Entity] = USERS
 
     catalogue: Catalogue
     columns: tuple[Column, ...]
-    users: np.ndarray
+    tokens: np.ndarray
     first: np.ndarray
     end: np.ndarray
     last: np.ndarray
@@ -79,7 +82,7 @@ class Histories:
     training_fingerprint: str
     days: np.ndarray | None = None
     text_length: int = 0
-    notes: tuple[str, ...] = ()
+    notes_on_columns: tuple[str, ...] = ()
 
     @property
     def header(self) -> str:
@@ -87,9 +90,34 @@ class Histories:
         return CELL.join([*self._labels, *([", ".join(self._marks)] if self._marks else [])])
 
     @property
-    def shown(self) -> dict[str, Any]:
-        """For the manifest: how interactions become lines."""
-        return {"text_length": self.text_length, "repeats": "joined", "dates": self.days is not None}
+    def has_values(self) -> bool:
+        """Whether interactions have values, such as ratings."""
+        return bool(self.columns)
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether interactions have dates."""
+        return self.days is not None
+
+    def described(self) -> dict[str, Any]:
+        """For the manifest: whose histories, of which training part, and how interactions become lines."""
+        return {
+            "users": len(self),
+            USERS.fingerprint: self.training_fingerprint,
+            "columns": self.header,
+            "shown": {"text_length": self.text_length, "repeats": "joined", "dates": self.has_dates},
+        }
+
+    @property
+    def notes(self) -> list[str]:
+        """For people: who has no history, and what is shown otherwise than it is written."""
+        told = []
+        if self.without_training:
+            told.append(f"{self.without_training:,} users have no training interaction and get no profile")
+        if self.catalogue.without_text:
+            told.append(f"{len(self.catalogue.without_text):,} items have no text and are shown by their id")
+        told += catalogue_notes(self.catalogue, self.text_length, "profile_text_length")
+        return [*told, *self.notes_on_columns]
 
     @property
     def _labels(self) -> list[str]:
@@ -114,7 +142,7 @@ class Histories:
         return bool((pairs[1:] == pairs[:-1]).any())
 
     def __len__(self) -> int:
-        return len(self.users)
+        return len(self.tokens)
 
     def __getitem__(self, index: int) -> History:
         part = slice(int(self.first[index]), int(self.end[index]))
@@ -127,7 +155,7 @@ class Histories:
             None if self.days is None else self.days[part].tolist(),
         )
         return History(
-            str(self.users[index]), items, lines.texts, lines.interactions, lines.dates, columns, len(self._labels)
+            str(self.tokens[index]), items, lines.texts, lines.interactions, lines.dates, columns, len(self._labels)
         )
 
     def held_out_titles(self, index: int) -> list[str]:
@@ -165,7 +193,7 @@ def load_histories(config: "Config") -> Histories:
     return Histories(
         catalogue=catalogue,
         columns=tuple(columns),
-        users=training_part.id2token(training_part.uid_field, user_of[first]),
+        tokens=training_part.id2token(training_part.uid_field, user_of[first]),
         first=first,
         end=end,
         last=np.searchsorted(user_of, user_of[first], side="right"),
@@ -174,16 +202,5 @@ def load_histories(config: "Config") -> Histories:
         training_fingerprint=training_part.training_fingerprint(),
         days=days,
         text_length=config["profile_text_length"],
-        notes=(*_catalogue_notes(catalogue, config["profile_text_length"]), *notes),
+        notes_on_columns=tuple(notes),
     )
-
-
-def _catalogue_notes(catalogue: Catalogue, length: int) -> list[str]:
-    notes = [
-        f"{', '.join(others)}: left out, shown only where {field} is empty, which says the same in another language"
-        for field, others in catalogue.left_out.items()
-    ]
-    if catalogue.shortened:
-        cut = ", ".join(f"{label} of {count:,} items" for label, count in catalogue.shortened.items())
-        notes.append(f"cut to {length} characters (a title to {TITLE_LENGTHS * length}; profile_text_length): {cut}")
-    return notes

@@ -46,7 +46,8 @@ class Catalogue:
     Attributes:
         labels: label of each cell.
         texts: line of each item; row 0 is RecBole's padding item.
-        without_text: items of the data set that the ``.item`` file lacks, or of which it says nothing.
+        without_text: items of the data set that the ``.item`` file lacks, or of which it says nothing; they are shown
+            by their name.
         kinds: type of each cell's field, e.g. ``token_seq``.
         shortened: items whose cell was too long, by its label.
         left_out: shown field -> fields that say the same in another language, shown where it is empty.
@@ -54,7 +55,7 @@ class Catalogue:
 
     labels: tuple[str, ...]
     texts: list[str]
-    without_text: int
+    without_text: frozenset[int]
     kinds: tuple[str, ...] = ()
     shortened: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -69,6 +70,24 @@ def chosen_fields(setting: Mapping[str, str] | list[str] | None, available: list
     if isinstance(setting, Mapping):
         return {field: clean(str(label)) for field, label in setting.items()}
     return {field: clean(field) for field in (available if setting is None else setting)}
+
+
+def catalogue_notes(catalogue: Catalogue, length: int, setting: str) -> list[str]:
+    """What is left out or cut, for people.
+
+    Args:
+        catalogue: that was read.
+        length: most characters of a cell.
+        setting: that says so.
+    """
+    notes = [
+        f"{', '.join(others)}: left out, shown only where {field} is empty, which says the same in another language"
+        for field, others in catalogue.left_out.items()
+    ]
+    if catalogue.shortened:
+        cut = ", ".join(f"{label} of {count:,} items" for label, count in catalogue.shortened.items())
+        notes.append(f"cut to {length} characters (a title to {TITLE_LENGTHS * length}; {setting}): {cut}")
+    return notes
 
 
 def read_catalogue(
@@ -161,21 +180,24 @@ def _read_texts(
     return texts, shortened
 
 
-def _name_by_id(texts: list[str], token2id: Mapping[str, int], columns: int, file: AtomicFile, id_field: str) -> int:
-    """Give items without a text their id in its place; how many these are.
+def _name_by_id(
+    texts: list[str], token2id: Mapping[str, int], columns: int, file: AtomicFile, id_field: str
+) -> frozenset[int]:
+    """Give items without a text their id in its place; which these are.
 
     Raises:
         InputError: all of them.
     """
     empty = CELL.join([MISSING] * columns)
-    without_text = 0
+    without_text = set()
     for token, item in token2id.items():
         if item and texts[item] in ("", empty):
-            without_text += 1
+            without_text.add(item)
             texts[item] = CELL.join([clean(f"item {token}"), *[MISSING] * (columns - 1)])
-    if without_text == len(token2id) - 1:
+    if len(without_text) == len(token2id) - 1:
         raise InputError(
-            f"{file.path}: has no text for any of the {without_text} items of the data set; check that {id_field} is "
+            f"{file.path}: has no text for any of the {len(without_text)} items of the data set; check that "
+            f"{id_field} is "
             "written there as in the .inter file"
         )
-    return without_text
+    return frozenset(without_text)

@@ -11,7 +11,7 @@ from recbole_llmdistill.parts import Choice
 from recbole_llmdistill.profiles.llm.protocol import LLM, Backend
 
 if TYPE_CHECKING:
-    from recbole_llmdistill.profiles.history.histories import Histories
+    from recbole_llmdistill.profiles.subjects import Subjects
 
 _SECONDS = 10.0
 """For a server to say what it has, before an estimate."""
@@ -39,7 +39,7 @@ async def start(backend: Backend, llm: Choice[LLM]) -> str:
     return "says the server" if served else "assumed, the server does not say it; see --context-length"
 
 
-async def ask(backend: Backend, llm: Choice[LLM], histories: Histories) -> str:
+async def ask(backend: Backend, llm: Choice[LLM], subjects: Subjects) -> str:
     """For an estimate: take the context that the server has, if it can be reached; no request is sent to the model.
 
     Returns:
@@ -50,7 +50,7 @@ async def ask(backend: Backend, llm: Choice[LLM], histories: Histories) -> str:
     if getattr(backend, "base_url", None) is None:
         return "assumed; see --context-length"
     brief = replace(llm, options=llm.part.to_ask_briefly(llm.options))
-    asked = llm.part.make(llm.model, brief.options, histories, None)
+    asked = llm.part.make(llm.model, brief.options, subjects, None)
     try:
         who = await asyncio.wait_for(start(asked, brief), _SECONDS)
     except (InputError, TimeoutError) as error:

@@ -35,7 +35,7 @@ class HuggingFace(LLM):
     Options = HuggingFaceOptions
 
     @classmethod
-    def make(cls, model: str, options: HuggingFaceOptions, histories: Any, folder: Any) -> "HuggingFaceBackend":
+    def make(cls, model: str, options: HuggingFaceOptions, subjects: Any, folder: Any) -> "HuggingFaceBackend":
         """As :class:`~recbole_llmdistill.profiles.llm.protocol.LLM`."""
         return HuggingFaceBackend(model, options)
 

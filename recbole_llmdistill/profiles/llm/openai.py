@@ -67,7 +67,7 @@ class OpenAI(LLM):
     Options = OpenAIOptions
 
     @classmethod
-    def make(cls, model: str, options: OpenAIOptions, histories: Any, folder: Path | None) -> "OpenAIBackend":
+    def make(cls, model: str, options: OpenAIOptions, subjects: Any, folder: Path | None) -> "OpenAIBackend":
         """As :class:`~recbole_llmdistill.profiles.llm.protocol.LLM`."""
         if options.batch:
             from recbole_llmdistill.profiles.llm.openai_batch import OpenAIBatchBackend

@@ -17,7 +17,8 @@ from recbole_llmdistill.parts import Kind, Part
 from recbole_llmdistill.profiles.prompts import Prompt
 
 if TYPE_CHECKING:
-    from recbole_llmdistill.profiles.history.histories import Histories, History
+    from recbole_llmdistill.profiles.history.histories import History
+    from recbole_llmdistill.profiles.subjects import Subjects
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ Ask = Callable[[Request], Awaitable[Answer]]
 
 
 class RequestFailed(Exception):
-    """One request has no usable answer; the user goes to ``failures.jsonl``.
+    """One request has no usable answer; the user (or item) goes to ``failures.jsonl``.
 
     Attributes:
         reason: one word: ``empty``, ``truncated``, ``too_short``, ``refused``, ``timeout``, ``connection`` ...
@@ -88,7 +89,7 @@ class Backend(Protocol):
     Attributes:
         llm: as given to ``--llm``, e.g. ``openai:gpt-4o-mini``.
         context_length: most tokens of prompt and answer together.
-        concurrency: how many users are worked on at a time.
+        concurrency: how many users (or items) are worked on at a time.
     """
 
     llm: str
@@ -156,13 +157,13 @@ class LLM(Part):
     runs_on_ray: ClassVar[bool] = False
 
     @classmethod
-    def make(cls, model: str, options: Any, histories: Histories, folder: Path | None) -> Backend:
+    def make(cls, model: str, options: Any, subjects: Subjects, folder: Path | None) -> Backend:
         """Make the back end; nothing is sent or loaded but a tokenizer.
 
         Args:
             model: its name or folder; empty for a back end that takes none.
             options: an instance of ``cls.Options``.
-            histories: of all users.
+            subjects: all that can have a text.
             folder: where a run writes; None: nowhere.
 
         Raises:

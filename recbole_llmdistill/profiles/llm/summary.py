@@ -1,6 +1,7 @@
 """``none:summary``: a deterministic statistical summary in words. There is no LLM in it.
 
-For trying the pipeline without a model, and as the baseline that an LLM has to beat.
+For trying the pipeline without a model, and as the baseline that an LLM has to beat. Of an item it gives the fields as
+they are.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recbole_llmdistill.formats.entity import ITEMS
 from recbole_llmdistill.profiles.history.item_text import CELL, MISSING
 from recbole_llmdistill.profiles.history.item_values import split_values
-from recbole_llmdistill.profiles.llm.protocol import LLM, Answer, LLMOptions, Request
+from recbole_llmdistill.profiles.llm.protocol import LLM, Answer, Backend, LLMOptions, Request
 from recbole_llmdistill.profiles.prompts import Prompt
 
 if TYPE_CHECKING:
     from recbole_llmdistill.profiles.history.histories import Histories, History
+    from recbole_llmdistill.profiles.subjects import Subjects
 
 _NAME = "none:summary"
 _PROMPT = Prompt(
@@ -54,21 +57,48 @@ class Summary(LLM):
     runs_on_ray = True
 
     @classmethod
-    def make(cls, model: str, options: LLMOptions, histories: Histories, folder: Path | None) -> SummaryBackend:
+    def make(cls, model: str, options: LLMOptions, subjects: Subjects, folder: Path | None) -> Backend:
         """As :class:`~recbole_llmdistill.profiles.llm.protocol.LLM`."""
-        return SummaryBackend(histories)
+        return FieldsBackend() if subjects.of is ITEMS else SummaryBackend(subjects)
 
 
-class SummaryBackend:
-    """See :class:`~recbole_llmdistill.profiles.llm.protocol.Backend`.
-
-    Args:
-        histories: whose catalogue is summarised.
-    """
+class FieldsBackend:
+    """See :class:`~recbole_llmdistill.profiles.llm.protocol.Backend`; answers with what is shown, as it is."""
 
     llm = _NAME
     context_length = 10**12
     concurrency = 1
+
+    def count_tokens(self, text: str) -> int:
+        """None: nothing is sent."""
+        return 0
+
+    def as_sent(self, text: str) -> str:
+        """What is shown; no model sees it."""
+        return text
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def answer(self, request: Request) -> Answer:
+        """What the request was made from."""
+        await asyncio.sleep(0)  # lets the progress bar and Ctrl-C in
+        return Answer(self.describe(request.history), "stop", 0, 0)
+
+    def describe(self, history: History) -> str:
+        """The lines."""
+        return "\n".join(history.lines)
+
+
+class SummaryBackend(FieldsBackend):
+    """The same for a user, whose history is summarised.
+
+    Args:
+        histories: whose catalogue is summarised.
+    """
 
     def __init__(self, histories: Histories) -> None:
         self.histories = histories
@@ -81,26 +111,7 @@ class SummaryBackend:
             for column, (label, kind) in enumerate(zip(histories.catalogue.labels, kinds, strict=True))
         ]
 
-    def count_tokens(self, text: str) -> int:
-        """None: nothing is sent."""
-        return 0
-
-    def as_sent(self, text: str) -> str:
-        """The history; no model sees it."""
-        return text
-
-    async def start(self) -> None:
-        """Nothing to load."""
-
-    async def close(self) -> None:
-        """Nothing to let go of."""
-
-    async def answer(self, request: Request) -> Answer:
-        """The summary of the request's history."""
-        await asyncio.sleep(0)  # lets the progress bar and Ctrl-C in
-        return Answer(self.summarise(request.history), "stop", 0, 0)
-
-    def summarise(self, history: History) -> str:
+    def describe(self, history: History) -> str:
         """Shares of categories, words that stand out, values of the interactions, and what is new in the last third."""
         items = history.items - 1  # without the padding item
         sentences = [f"Statistical summary of {len(items)} interactions, without a language model."]

@@ -1,4 +1,4 @@
-"""What each column of a table is: the user, a value of the vector, or neither, such as a row number."""
+"""What each column of a table is: the user (or item), a value of the vector, or neither, such as a row number."""
 
 import re
 from collections import defaultdict
@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.formats.entity import USERS, Entity
 
 Tell = Callable[[str], None]
 """Takes a sentence that the user should read."""
 
-_USUAL = ("userid", "uid", "user")
 # As pandas, polars, R and databases call the number of a row.
 _ROW_NUMBER = re.compile(
     r"(unnamed: ?\d+(\.\d+)*(_level_\d+)?|__index_level_\d+__|level_\d+|index|idx|\.\.\.1|#"
@@ -21,26 +21,28 @@ _ROW_NUMBER = re.compile(
 )
 _ID = re.compile(r"(?i:(.*[_\- .])?(id|uid|guid|uuid|key|pk))|.*[a-z](Id|ID)")
 _NUMBERED = re.compile(r"(.*?)\s*\[?(\d+)\]?")
-_LEAST_USERS = 10  # for whole numbers that are all different to be taken for ids
+_LEAST_ROWS = 10  # for whole numbers that are all different to be taken for ids
 
 
-def choose_user_column(path: Path, columns: Mapping[str, bool], wanted: str | None) -> str:
-    """``wanted`` if given, else a column of a usual name, else the first that may name users.
+def choose_id_column(path: Path, columns: Mapping[str, bool], wanted: str | None, of: Entity = USERS) -> str:
+    """``wanted`` if given, else a column of a usual name, else the first that may name users (or items).
 
     Args:
         path: the file, for messages.
         columns: name -> whether it holds text, in the order of the file.
-        wanted: as the user asked.
+        wanted: as it was asked for.
+        of: whose names are looked for.
 
     Raises:
-        InputError: there is no column of that name, or it cannot be told which column names the users.
+        InputError: there is no column of that name, or it cannot be told which column names them.
     """
     if wanted is not None and wanted not in columns:
         raise InputError(f"{path}: no column {wanted!r}; it has {', '.join(map(str, columns))}")
     if wanted is not None:
         return wanted
     plain = {re.sub(r"[_\- .]", "", name.split(":")[0]).lower(): name for name in reversed(list(columns))}
-    if usual := next((plain[name] for name in _USUAL if name in plain), None):
+    usual_names = (of.id.replace("_", ""), of.column, of.noun)
+    if usual := next((plain[name] for name in usual_names if name in plain), None):
         return usual
     named = [name for name in columns if not is_row_number(name)]
     first = next(iter(columns))
@@ -51,8 +53,9 @@ def choose_user_column(path: Path, columns: Mapping[str, bool], wanted: str | No
     if columns[first]:
         return first
     raise InputError(
-        f"{path}: it cannot be told which column names the users: the first, {first!r}, may number the rows; name it "
-        f"by --user-column (its columns: {_listed(list(columns))})"
+        f"{path}: it cannot be told which column names the {of.name}: the first, {first!r}, may number the rows; "
+        "name it "
+        f"by --{of.noun}-column (its columns: {_listed(list(columns))})"
     )
 
 
@@ -64,7 +67,7 @@ def choose_vector_columns(path: Path, columns: Sequence[str], tell: Tell) -> lis
 
     Args:
         path: the file, for messages.
-        columns: those beside the user's, in the order of the file.
+        columns: those beside the names', in the order of the file.
         tell: takes the sentence on what is left out.
     """
     numbered = defaultdict(list)
@@ -87,13 +90,14 @@ def is_row_number(name: str) -> bool:
     return _ROW_NUMBER.fullmatch(name.strip()) is not None
 
 
-def check_values(path: Path, names: Sequence[str], vectors: np.ndarray) -> None:
-    """Refuse vectors one of whose values numbers the rows or identifies the user.
+def check_values(path: Path, names: Sequence[str], vectors: np.ndarray, of: Entity = USERS) -> None:
+    """Refuse vectors one of whose values numbers the rows or identifies the user (or item).
 
     Args:
         path: the file, for messages.
         names: ``[D]`` what each value is called.
         vectors: ``[users, D]``.
+        of: users or items.
 
     Raises:
         InputError: there is such a value.
@@ -105,8 +109,8 @@ def check_values(path: Path, names: Sequence[str], vectors: np.ndarray) -> None:
         values = np.asarray(vectors[:, column])
         if len(values) > 2 and (np.abs(np.diff(values)) == 1).all() and len(np.unique(values)) == len(values):
             what = f"counts the rows ({values[0]:g}, {values[1]:g} ... {values[-1]:g})"
-        elif len(values) >= _LEAST_USERS and not whole.all() and len(np.unique(values)) == len(values):
-            what = f"holds another whole number for each user ({values[0]:g}, {values[1]:g} ...), as an id does"
+        elif len(values) >= _LEAST_ROWS and not whole.all() and len(np.unique(values)) == len(values):
+            what = f"holds another whole number for each {of.noun} ({values[0]:g}, {values[1]:g} ...), as an id does"
         else:
             continue
         raise InputError(f"{path}: {names[column]} {what} and is no value of a vector; take it out of the file")

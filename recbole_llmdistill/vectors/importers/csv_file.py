@@ -1,4 +1,4 @@
-"""CSV and TSV: a user column, and a column a value or one column that holds the whole vector.
+"""CSV and TSV: a column of users or items, and a column a value or one column that holds the whole vector.
 
 Read by Python's csv module: the parser of pandas ends the whole process at some damaged files.
 """
@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.formats.vectors.numbers import LARGEST_WHOLE, to_float32
-from recbole_llmdistill.vectors.importers.columns import Tell, choose_user_column, choose_vector_columns
+from recbole_llmdistill.vectors.importers.columns import Tell, choose_id_column, choose_vector_columns
 from recbole_llmdistill.vectors.importers.piece import Piece, one_vector_each, stack
 
 ROWS = 4096
@@ -25,7 +26,9 @@ Row = tuple[int, list[str]]
 """Number of a line, and its cells."""
 
 
-def read_csv(path: Path, user_column: str | None, vector_column: str | None, tell: Tell) -> Iterator[Piece]:
+def read_csv(
+    path: Path, id_column: str | None, vector_column: str | None, tell: Tell, of: Entity = USERS
+) -> Iterator[Piece]:
     """Read a CSV file with a header (``.tsv``: separated by tabs).
 
     Raises:
@@ -40,7 +43,7 @@ def read_csv(path: Path, user_column: str | None, vector_column: str | None, tel
                 raise InputError(f"{path}: not a readable CSV file (line 1 is empty; expected the names of columns)")
             names = _names([name.strip() for name in header])
             rows = _rows(reader, path, len(names))
-            yield from _read(path, names, rows, user_column, vector_column, tell)
+            yield from _read(path, names, rows, id_column, vector_column, tell, of)
         except (csv.Error, UnicodeDecodeError) as error:
             raise InputError(f"{path}: not a readable CSV file (after line {reader.line_num}: {error})") from error
 
@@ -70,16 +73,17 @@ def _read(
     path: Path,
     names: list[str],
     rows: Iterator[Row],
-    user_column: str | None,
+    id_column: str | None,
     vector_column: str | None,
     tell: Tell,
+    of: Entity,
 ) -> Iterator[Piece]:
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{path}, line 1: column {twice[0]!r} stands in the header {names.count(twice[0])} times")
     part = list(islice(rows, ROWS))
     texts = {name: not all(map(_is_number, (cells[column] for _, cells in part))) for column, name in enumerate(names)}
-    user = choose_user_column(path, texts, user_column)
-    values = [name for name in names if name != user]
+    identifier = choose_id_column(path, texts, id_column, of)
+    values = [name for name in names if name != identifier]
     if vector_column is None:
         values = choose_vector_columns(path, values, tell)
     elif vector_column in values:
@@ -87,16 +91,21 @@ def _read(
     else:
         raise InputError(f"{path}: no column {vector_column!r}; it has {', '.join(names)}")
     if not values:
-        raise InputError(f"{path}: no column beside the user's; it needs a column a value, or one that holds vectors")
+        raise InputError(
+            f"{path}: no column beside the {of.noun}'s; it needs a column a value, or one that holds vectors"
+        )
     whole = len(values) == 1 and texts[values[0]]
     columns = [names.index(name) for name in values]
     while part:
-        tokens = [cells[names.index(user)] for _, cells in part]
+        tokens = [cells[names.index(identifier)] for _, cells in part]
         if whole:
-            vectors = [_split(cells[columns[0]], path, line, cells[names.index(user)]) for line, cells in part]
-            yield one_vector_each(tokens, stack(vectors, tokens, path, "line", [line for line, _ in part]))
+            vectors = [
+                _split(cells[columns[0]], f"{path}, line {line}: the vector of {of.noun} {token!r}")
+                for token, (line, cells) in zip(tokens, part, strict=True)
+            ]
+            yield one_vector_each(tokens, stack(vectors, tokens, path, "line", [line for line, _ in part], of))
         else:
-            yield one_vector_each(tokens, _numbers(part, columns, values, path), values)
+            yield one_vector_each(tokens, _numbers(part, columns, values, path, of), values)
         part = list(islice(rows, ROWS))
 
 
@@ -108,20 +117,17 @@ def _is_number(cell: str) -> bool:
     return "_" not in cell  # which Python's float passes over
 
 
-def _split(cell: str, path: Path, line: int, user: str) -> list[float]:
-    """The numbers in a cell such as ``[0.1, 0.2]`` or ``0.1 0.2``."""
+def _split(cell: str, whose: str) -> list[float]:
+    """The numbers in a cell such as ``[0.1, 0.2]`` or ``0.1 0.2``; ``whose`` they are, for messages."""
     if _COMMA.search(cell) and _SPACE.search(cell):
-        raise InputError(
-            f"{path}, line {line}: the vector of user {user!r} has spaces between some numbers and commas within "
-            "others; write decimal points"
-        )
+        raise InputError(f"{whose} has spaces between some numbers and commas within others; write decimal points")
     numbers = cell.strip("[]() ").replace(",", " ").split()
     if not all(map(_is_number, numbers)):
-        raise InputError(f"{path}, line {line}: the vector of user {user!r} is no list of numbers")
+        raise InputError(f"{whose} is no list of numbers")
     return list(map(float, numbers))
 
 
-def _numbers(rows: Sequence[Row], columns: list[int], names: list[str], path: Path) -> np.ndarray:
+def _numbers(rows: Sequence[Row], columns: list[int], names: list[str], path: Path, of: Entity) -> np.ndarray:
     """These columns as ``[rows, columns]``."""
 
     def place(row: int, column: int) -> str:
@@ -140,8 +146,8 @@ def _numbers(rows: Sequence[Row], columns: list[int], names: list[str], path: Pa
             if not _is_number(cells[column])
         )
         raise InputError(
-            f"{place(row, column)}: {rows[row][1][columns[column]]!r} is no number; name the user column by "
-            "--user-column, and the vectors' by --vector-column if one column holds them"
+            f"{place(row, column)}: {rows[row][1][columns[column]]!r} is no number; name the {of.noun} column by "
+            f"--{of.noun}-column, and the vectors' by --vector-column if one column holds them"
         )
     for row, column in np.argwhere(np.abs(values) > LARGEST_WHOLE).tolist():
         cell = rows[row][1][columns[column]]

@@ -1,4 +1,4 @@
-"""Parquet: a user column, and list columns (several are several profiles a user) or a column a value."""
+"""Parquet: a column of users or items, and list columns (several are several profiles a user) or a column a value."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.formats.vectors.numbers import to_float32
-from recbole_llmdistill.vectors.importers.columns import Tell, choose_user_column, choose_vector_columns
+from recbole_llmdistill.vectors.importers.columns import Tell, choose_id_column, choose_vector_columns
 from recbole_llmdistill.vectors.importers.piece import Piece, one_vector_each
 
 ROWS = 4096
 
 
-def read_parquet(path: Path, user_column: str | None, vector_column: str | None, tell: Tell) -> Iterator[Piece]:
+def read_parquet(
+    path: Path, id_column: str | None, vector_column: str | None, tell: Tell, of: Entity = USERS
+) -> Iterator[Piece]:
     """Read a parquet file by row groups. A null in a list column is a profile that this user lacks.
 
     Raises:
@@ -23,7 +26,7 @@ def read_parquet(path: Path, user_column: str | None, vector_column: str | None,
     import pyarrow as pa
 
     try:
-        yield from _read(path, user_column, vector_column, tell)
+        yield from _read(path, id_column, vector_column, tell, of)
     except (
         pa.ArrowException,
         ValueError,
@@ -39,7 +42,7 @@ def read_parquet(path: Path, user_column: str | None, vector_column: str | None,
         raise InputError(f"{path}: not a readable parquet file ({reason})") from error
 
 
-def _read(path: Path, user_column: str | None, vector_column: str | None, tell: Tell) -> Iterator[Piece]:
+def _read(path: Path, id_column: str | None, vector_column: str | None, tell: Tell, of: Entity) -> Iterator[Piece]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -51,20 +54,23 @@ def _read(path: Path, user_column: str | None, vector_column: str | None, tell: 
             raise InputError(f"{path}: it has no columns")
         index = [name for name in (schema.pandas_metadata or {}).get("index_columns", []) if name in schema.names]
         names = [*index, *(name for name in schema.names if name not in index)]  # as pandas writes a CSV file
-        user = choose_user_column(path, {name: _is_string(schema.field(name).type) for name in names}, user_column)
-        if not (pa.types.is_integer(kind := schema.field(user).type) or _is_string(kind)):
+        texts = {name: _is_string(schema.field(name).type) for name in names}
+        identifier = choose_id_column(path, texts, id_column, of)
+        if not (pa.types.is_integer(kind := schema.field(identifier).type) or _is_string(kind)):
             raise InputError(
-                f"{path}: the user column {user!r} holds {kind}; expected strings or integers, or "
-                "another column by --user-column"
+                f"{path}: the {of.noun} column {identifier!r} holds {kind}; expected strings or integers, or "
+                f"another column by --{of.noun}-column"
             )
-        lists, plain = _vector_columns(path, schema, user, vector_column, tell)
+        lists, plain = _vector_columns(path, schema, identifier, vector_column, tell)
         row = 1
-        for batch in file.iter_batches(ROWS, columns=[user, *lists, *plain]):
-            tokens = batch.column(user).cast(pa.string()).to_pylist()
+        for batch in file.iter_batches(ROWS, columns=[identifier, *lists, *plain]):
+            tokens = batch.column(identifier).cast(pa.string()).to_pylist()
             if None in tokens:
-                raise InputError(f"{path}, row {row + tokens.index(None)}: no user in {user!r}; leave the row out")
+                raise InputError(
+                    f"{path}, row {row + tokens.index(None)}: no {of.noun} in {identifier!r}; leave the row out"
+                )
             if lists:
-                yield _from_lists([batch.column(name) for name in lists], tokens, path, row)
+                yield _from_lists([batch.column(name) for name in lists], tokens, path, row, of)
             else:
                 yield one_vector_each(tokens, _from_columns(batch, plain, path, row), plain)
             row += len(tokens)
@@ -91,11 +97,11 @@ def _is_number(kind) -> bool:
     return pa.types.is_floating(kind) or pa.types.is_integer(kind)
 
 
-def _vector_columns(path: Path, schema, user: str, wanted: str | None, tell: Tell) -> tuple[list[str], list[str]]:
+def _vector_columns(path: Path, schema, identifier: str, wanted: str | None, tell: Tell) -> tuple[list[str], list[str]]:
     """List columns, or else the numeric columns. Lists of whole numbers beside lists of fractions are no vectors."""
     import pyarrow as pa
 
-    fields = [field for field in schema if field.name != user and wanted in (None, field.name)]
+    fields = [field for field in schema if field.name != identifier and wanted in (None, field.name)]
     lists = [
         field
         for field in fields
@@ -113,7 +119,7 @@ def _vector_columns(path: Path, schema, user: str, wanted: str | None, tell: Tel
     plain = plain if wanted else choose_vector_columns(path, plain, tell)
     if not plain:
         raise InputError(
-            f"{path}: no column with vectors{f' named {wanted!r}' if wanted else ''} beside {user!r}; it has "
+            f"{path}: no column with vectors{f' named {wanted!r}' if wanted else ''} beside {identifier!r}; it has "
             f"{', '.join(f'{field.name} ({field.type})' for field in schema)}"
         )
     if left := [f"{field.name} ({field.type})" for field in fields if not _is_number(field.type)]:
@@ -125,7 +131,7 @@ def _place(path: Path, rows: np.ndarray, row: int) -> str:
     return f"{path}, row {rows[row]}"
 
 
-def _from_lists(columns: list, tokens: list[str], path: Path, first: int) -> Piece:
+def _from_lists(columns: list, tokens: list[str], path: Path, first: int, of: Entity) -> Piece:
     has_profile = np.stack([column.is_valid().to_numpy(zero_copy_only=False) for column in columns], axis=1)
     size = None
     parts = []
@@ -136,8 +142,8 @@ def _from_lists(columns: list, tokens: list[str], path: Path, first: int) -> Pie
         if len(lengths) and (lengths != lengths[0]).any():
             odd = int(np.argmax(lengths != lengths[0]))
             raise InputError(
-                f"{path}, row {first + held[odd]}: the vector of user {tokens[held[odd]]!r} has {lengths[odd]} values, "
-                f"the first has {lengths[0]}; all need the same number"
+                f"{path}, row {first + held[odd]}: the vector of {of.noun} {tokens[held[odd]]!r} has {lengths[odd]} "
+                f"values, the first has {lengths[0]}; all need the same number"
             )
         flat = values.flatten().to_numpy(zero_copy_only=False).reshape(len(held), -1 if len(held) else 0)
         flat = to_float32(flat, partial(_place, path, first + held))

@@ -1,4 +1,4 @@
-"""A map of users in two dimensions, on which neighbours lie together."""
+"""A map of users or items in two dimensions, on which neighbours lie together."""
 
 import warnings
 

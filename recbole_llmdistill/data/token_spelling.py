@@ -1,17 +1,20 @@
-"""Users that a data set would know if their names were written as it writes them."""
+"""Users and items that a data set would know if their names were written as it writes them."""
 
 import re
 from collections.abc import Collection, Iterable
 
+from recbole_llmdistill.formats.entity import USERS, Entity
+
 _FLOAT = re.compile(r"(-?\d+)\.0+")
 
 
-def differently_written(unknown: Iterable[str], known: Collection[str]) -> str | None:
-    """A sentence on users that are known by another spelling: white space around the name, ``7.0`` or ``007`` for 7.
+def differently_written(unknown: Iterable[str], known: Collection[str], of: Entity = USERS) -> str | None:
+    """A sentence on those that are known by another spelling: white space around the name, ``7.0`` or ``007`` for 7.
 
     Args:
         unknown: names that are not in ``known``.
         known: the data set's names.
+        of: users or items.
 
     Returns:
         How many there are, the first of them and what to do; None where there is none.
@@ -21,7 +24,8 @@ def differently_written(unknown: Iterable[str], known: Collection[str]) -> str |
         return None
     name, as_known = found[0]
     return (
-        f"{len(found)} users are written otherwise than in the data set (the first is {name!r}, there {as_known!r}); "
+        f"{len(found)} {of.name} are written otherwise than in the data set (the first is {name!r}, there "
+        f"{as_known!r}); "
         "write them as the data set does, ids as texts or whole numbers"
     )
 

@@ -1,4 +1,4 @@
-"""What a user can be coloured by: the fields of the ``.user`` file, and the favourite genre."""
+"""What a user can be coloured by: the fields of the ``.user`` file, the favourite genre; and an item: its own."""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.atomic_files import AtomicFile
+from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.profiles.history.item_values import split_values, top_level
 
 _MOST_VALUES = 10  # and "other", which is what a legend can tell apart
@@ -20,8 +21,8 @@ _VALUES_IN_A_CELL = 5
 
 
 @dataclass(frozen=True)
-class UserField:
-    """A value a user.
+class Field:
+    """A value a user (or item).
 
     Attributes:
         name: what it is.
@@ -34,9 +35,9 @@ class UserField:
     values: np.ndarray
 
 
-def read_user_fields(config, user_tokens: np.ndarray) -> list[UserField]:
-    """Fields of the data set's ``.user`` file that can colour a map, for these users; none where there is no file."""
-    columns = _read_atomic(config, "user", config["USER_ID_FIELD"], user_tokens)
+def read_fields(config, tokens: np.ndarray, of: Entity = USERS) -> list[Field]:
+    """Fields of the ``.user`` (or ``.item``) file that can colour a map of these; none where there is no file."""
+    columns = _read_atomic(config, of.noun, config[of.id_setting], tokens)
     fields = []
     for name, (kind, values) in columns.items():
         if kind in ("token_seq", "float_seq"):
@@ -48,15 +49,13 @@ def read_user_fields(config, user_tokens: np.ndarray) -> list[UserField]:
             continue
         if numbers is not None and (kind == "float" or distinct > _MOST_VALUES):
             if kind == "float" or distinct <= 0.5 * len(known):
-                fields.append(UserField(name, True, numbers))
+                fields.append(Field(name, True, numbers))
         elif distinct <= 0.3 * len(known) or distinct <= _MOST_VALUES:  # else a name of its own for each, as a zip code
-            fields.append(UserField(name, False, _most_frequent(values)))
+            fields.append(Field(name, False, _most_frequent(values)))
     return fields
 
 
-def favourite_genre(
-    config, training: sp.csr_matrix, item_tokens: np.ndarray, field: str | None = None
-) -> UserField | None:
+def favourite_genre(config, training: sp.csr_matrix, item_tokens: np.ndarray, field: str | None = None) -> Field | None:
     """Each user's favourite genre: the one most above what its share among all training interactions lets expect.
 
     With ``o`` interactions of a genre where ``e`` are expected, the one of the largest ``(o - e) / sqrt(e + 1)``: a
@@ -72,18 +71,11 @@ def favourite_genre(
     Raises:
         InputError: there is no such field.
     """
-    columns = _read_atomic(config, "item", config["ITEM_ID_FIELD"], item_tokens)
-    name = field or _genre_field(columns, config["seq_separator"])
-    if name is None:
+    found = _genres(config, item_tokens, field)
+    if found is None:
         return None
-    if name not in columns:
-        raise InputError(
-            f"--genre-field={name}: the .item file has no such field; it has {', '.join(columns) or 'none'}"
-        )
-    cells = _values(*columns[name], config["seq_separator"])
+    name, cells = found
     genres = np.unique([genre for cell in cells for genre in cell])
-    if not genres.size:
-        return None
     number = {genre: column for column, genre in enumerate(genres)}
     item, genre = np.array([(row, number[name]) for row, cell in enumerate(cells) for name in cell]).T
     of_item = sp.csr_matrix((np.ones(len(item)), (item, genre)), shape=(len(cells), len(genres)))
@@ -92,7 +84,40 @@ def favourite_genre(
     expected = counts.sum(axis=1, keepdims=True) * share
     residual = (counts - expected) / np.sqrt(expected + 1)
     favourite = np.where(counts.any(axis=1), genres[residual.argmax(axis=1)], "")
-    return UserField(f"favourite {name}", False, _most_frequent(favourite))
+    return Field(f"favourite {name}", False, _most_frequent(favourite))
+
+
+def genre(config, tokens: np.ndarray, field: str | None = None) -> Field | None:
+    """Each item's genre; of several the first in the file, which is the widest of a path.
+
+    Args:
+        config: RecBole's config.
+        tokens: ``[items]``.
+        field: as :func:`favourite_genre`.
+
+    Raises:
+        InputError: there is no such field.
+    """
+    found = _genres(config, tokens, field)
+    if found is None:
+        return None
+    name, cells = found
+    first = np.array([cell[0] if cell else "" for cell in cells], dtype=str)
+    return Field(f"first {name}", False, _most_frequent(first))
+
+
+def _genres(config, tokens: np.ndarray, field: str | None) -> tuple[str, list[list[str]]] | None:
+    """The field of the genres, and those of each item; None where there is none."""
+    columns = _read_atomic(config, "item", config["ITEM_ID_FIELD"], tokens)
+    name = field or _genre_field(columns, config["seq_separator"])
+    if name is None:
+        return None
+    if name not in columns:
+        raise InputError(
+            f"--genre-field={name}: the .item file has no such field; it has {', '.join(columns) or 'none'}"
+        )
+    cells = _values(*columns[name], config["seq_separator"])
+    return (name, cells) if any(cells) else None
 
 
 def _genre_field(columns: dict[str, tuple[str, np.ndarray]], separator: str) -> str | None:
