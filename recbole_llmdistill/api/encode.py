@@ -131,7 +131,9 @@ def _texts(
     if of is USERS:
         if options.fields != "none":
             raise InputError(f"--fields={options.fields} means nothing to --of=users; leave it out")
-        return read_profile_texts(_find_texts(options, of)), None
+        found = _find_texts(options, of)
+        assert found is not None  # of users it is found or refused
+        return read_profile_texts(found), None
     if options.fields == "only" and options.texts is not None:
         raise InputError("--fields=only takes the place of texts; leave out --texts, or give --fields=too")
     from recbole_llmdistill.profiles.history.item_fields import load_item_fields
@@ -154,7 +156,8 @@ def _texts(
 def _with_fields(texts: ProfileTexts, fields: ProfileTexts) -> ProfileTexts:
     """Each text with the item's fields behind it; an item that has one of the two has that one."""
     row_of = {token: row for row, token in enumerate(fields.tokens)}
-    tokens = [*texts.tokens, *(token for token in fields.tokens if token not in set(texts.tokens))]
+    described = set(texts.tokens)
+    tokens = [*texts.tokens, *(token for token in fields.tokens if token not in described)]
     number: dict[str, int] = {}
     text_of = np.full((len(tokens), len(texts.views)), -1, dtype=np.int64)
     for row, token in enumerate(tokens):

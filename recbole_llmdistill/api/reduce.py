@@ -64,8 +64,8 @@ def reduce(options: ReduceOptions | None = None, *, messages: Messages | None = 
     options, messages = given_as(ReduceOptions, options, keywords), messages or Messages()
     reduction = REDUCERS.choose(options.method, options.model_extra or {})
     of = ENTITIES[options.of]
-    path: Path | None = options.vectors
-    if options.vectors.is_dir() and (path := newest_twin(options.vectors, options.dataset, of)) is None:
+    path = newest_twin(options.vectors, options.dataset, of) if options.vectors.is_dir() else options.vectors
+    if path is None:
         raise InputError(
             f"--vectors={options.vectors} holds no vectors of {of.name} of the data set {options.dataset!r}"
         )

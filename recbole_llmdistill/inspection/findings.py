@@ -86,6 +86,7 @@ def _anisotropy(inspection: Inspection) -> Finding:
 
 def _texts(inspection: Inspection) -> list[Finding]:
     texts, of = inspection.texts, inspection.of
+    assert texts is not None
     findings = []
     if texts.empty:
         findings.append(Finding(False, f"{texts.empty:,} {of.name} have an empty text."))
@@ -93,7 +94,6 @@ def _texts(inspection: Inspection) -> list[Finding]:
         findings.append(Finding(False, f"{short:,} texts have fewer than {_SHORT} words."))
     text = (
         f"{texts.duplicates:,} of {texts.users:,} {of.name} share their text with another; {texts.near_duplicates:,} "
-        "of "
-        f"{texts.sample:,} have a near-duplicate (cosine of words and word pairs at least {NEAR})."
+        f"of {texts.sample:,} have a near-duplicate (cosine of words and word pairs at least {NEAR})."
     )
     return [*findings, Finding(texts.near_duplicates <= _DUPLICATES * texts.sample, text)]

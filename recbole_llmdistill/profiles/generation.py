@@ -208,7 +208,12 @@ def add_failure(ledger: Ledger, progress: Progress, record: dict[str, Any]) -> N
 def failure_record(subjects: Subjects, index: int, failure: RequestFailed) -> dict[str, Any]:
     """A line of ``failures.jsonl``."""
     token = str(subjects.tokens[index])
-    record = {subjects.of.id: token, "reason": failure.reason, "detail": failure.detail, "created": _now()}
+    record: dict[str, Any] = {
+        subjects.of.id: token,
+        "reason": failure.reason,
+        "detail": failure.detail,
+        "created": _now(),
+    }
     if failure.answer is not None:
         record["answer"] = failure.answer.text[:2000]
         if failure.answer.reasoning:

@@ -88,7 +88,7 @@ class GenerationJob:
         _check_fits(options, of)
         prompts = _prompts(options, of, llm)
         shard = Shard.parse(options.shard) if options.shard else None
-        subjects = load_histories(config) if of is USERS else load_item_fields(config, options.field_length)
+        subjects: Subjects = load_histories(config) if of is USERS else load_item_fields(config, options.field_length)
         chosen = options.users if of is USERS else options.items
         indices, unknown = select(subjects, chosen, shard, options.limit)
         prompts = [prompt.fitted(subjects.has_values, subjects.has_dates) for prompt in prompts]
@@ -206,9 +206,10 @@ class GenerationJob:
             )
         if progress.failures:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(progress.failure_reasons.items()))
+            where = FAILURES if self.folder is None else self.folder / FAILURES
             yield (
-                f"{progress.failures:,} {self.of.name} failed ({reasons}), see {self.folder / FAILURES}; the same "
-                "command tries them again"
+                f"{progress.failures:,} {self.of.name} failed ({reasons}), see {where}; the same command tries them "
+                "again"
             )
 
     def files(self) -> list[Path]:
@@ -229,6 +230,7 @@ class GenerationJob:
         return Window(self.backend.count_tokens, self.backend.context_length, self.max_tokens)
 
     def _open_ledger(self) -> Ledger:
+        assert self.folder is not None  # where nothing is to be written, nothing is sent
         return Ledger(self.folder, self.of, self.manifest, self.subjects.tokens)
 
     async def _announce(self, ledger: Ledger, who: str) -> tuple[np.ndarray, ProgressBar]:

@@ -11,14 +11,15 @@ from recbole_llmdistill.profiles.history.histories import History
 class Subjects(Protocol):
     """:class:`~recbole_llmdistill.profiles.history.histories.Histories` of users, or
     :class:`~recbole_llmdistill.profiles.history.item_fields.ItemFields`.
-
-    Attributes:
-        of: users or items.
-        tokens: name of each, as the data set writes it, ``[N]``.
     """
 
-    of: Entity
-    tokens: np.ndarray
+    @property
+    def of(self) -> Entity:
+        """Users or items."""
+
+    @property
+    def tokens(self) -> np.ndarray:
+        """Name of each, as the data set writes it, ``[N]``."""
 
     @property
     def header(self) -> str:

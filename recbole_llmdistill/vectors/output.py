@@ -21,7 +21,7 @@ from recbole_llmdistill.formats.vectors import (
 def write_vectors(
     folder: Path,
     dataset: str,
-    tokens: Sequence[str],
+    tokens: Sequence[str] | np.ndarray,
     shape: tuple[int, int, int],
     chunks: Iterable[np.ndarray],
     has_profile: np.ndarray,

@@ -34,7 +34,7 @@ _PADDING_ID = b"\x35\xd9"  # the extra field that Android's zipalign pads with
 
 def write_binary(
     path: Path,
-    tokens: Sequence[str],
+    tokens: Sequence[str] | np.ndarray,
     vectors: np.ndarray,
     has_profile: np.ndarray | None = None,
     of: Entity = USERS,
@@ -54,7 +54,7 @@ def write_binary(
 
 def write_binary_in_chunks(
     path: Path,
-    tokens: Sequence[str],
+    tokens: Sequence[str] | np.ndarray,
     shape: tuple[int, ...],
     chunks: Iterable[np.ndarray],
     has_profile: np.ndarray | None = None,
@@ -117,8 +117,7 @@ def table_of_arrays(
     if vectors.ndim != 3 or tokens.shape != vectors.shape[:1]:
         raise InputError(
             f"{path}: the {of.name} have shape {tokens.shape} and the vectors {vectors.shape}; expected [{of.name}] "
-            "and "
-            f"[{of.name}, D] or [{of.name}, K, D]"
+            f"and [{of.name}, D] or [{of.name}, K, D]"
         )
     if present is not None and present.shape != vectors.shape[:2]:
         raise InputError(f"{path}: has_profile has shape {present.shape}; expected {vectors.shape[:2]}")

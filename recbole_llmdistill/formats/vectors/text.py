@@ -20,7 +20,11 @@ _MOST_UNFILLED, _MOST_RATIO = 2**30, 20  # bytes; a table beyond both is a mista
 
 
 def write_text(
-    path: Path, tokens: Sequence[str], vectors: np.ndarray, present: np.ndarray | None = None, of: Entity = USERS
+    path: Path,
+    tokens: Sequence[str] | np.ndarray,
+    vectors: np.ndarray,
+    present: np.ndarray | None = None,
+    of: Entity = USERS,
 ) -> None:
     """Write the text format, atomically; values are the shortest decimals that read back as the same float32.
 
@@ -53,7 +57,7 @@ def write_text(
                 file.write("\t".join([token, *cells[number * columns : (number + 1) * columns]]) + "\n")
 
 
-def check_tokens(tokens: Sequence[str], of: Entity = USERS) -> None:
+def check_tokens(tokens: Sequence[str] | np.ndarray, of: Entity = USERS) -> None:
     """Refuse names that a text file cannot hold.
 
     Raises:

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Summary(LLM):
     @classmethod
     def make(cls, model: str, options: LLMOptions, subjects: Subjects, folder: Path | None) -> Backend:
         """As :class:`~recbole_llmdistill.profiles.llm.protocol.LLM`."""
-        return FieldsBackend() if subjects.of is ITEMS else SummaryBackend(subjects)
+        return FieldsBackend() if subjects.of is ITEMS else SummaryBackend(cast("Histories", subjects))
 
 
 class FieldsBackend:
