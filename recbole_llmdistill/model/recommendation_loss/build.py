@@ -8,6 +8,7 @@ from recbole.data.dataset import Dataset
 from torch import nn
 
 from recbole_llmdistill.config.settings import DistillationSettings
+from recbole_llmdistill.data.item_popularity import item_popularity
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.recommendation_loss.gbce import GeneralisedBinaryCrossEntropy
 from recbole_llmdistill.model.recommendation_loss.linear_cross_entropy import linear_cross_entropy
@@ -24,17 +25,6 @@ class Softmax(nn.Module):
     ) -> torch.Tensor:
         """``states [N, H]``, ``item_embeddings [I, H]``, ``targets [N]``, ``bias [I]`` -> scalar."""
         return linear_cross_entropy(states, item_embeddings, targets, bias)
-
-
-def item_popularity(training_part: Dataset, n_items: int) -> torch.Tensor:
-    """Number of training targets that each item is, ``[n_items]`` float64; 0 for the padding item.
-
-    Args:
-        training_part: training part of a built RecBole data set, with a row a training target.
-        n_items: items in RecBole's count, the padding item among them.
-    """
-    targets = torch.as_tensor(training_part.inter_feat[training_part.iid_field])
-    return torch.bincount(targets, minlength=n_items).double()
 
 
 def build_recommendation_loss(settings: DistillationSettings, training_part: Dataset, n_items: int) -> nn.Module:
