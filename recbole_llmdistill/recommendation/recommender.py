@@ -221,8 +221,6 @@ class Recommender:
     ) -> Iterator[Recommendation]:
         users = None if self._model.user_numbers is None else [request.user_number for request in requests]
         scores = self._model.scores([request.items for request in requests], users)
-        if scores.isnan().any():
-            raise InputError(f"{self._model.file}: {self._model.name} scores items with NaN; train anew")
         if exclude_seen:
             rows = [row for row, request in enumerate(requests) for _ in request.items]
             items = [item for request in requests for item in request.items]
@@ -232,6 +230,8 @@ class Recommender:
         else:
             scores = scores[:, 1:]
         values, places = best(scores, k)
+        if values.isnan().any():
+            raise InputError(f"{self._model.file}: {self._model.name} scores items with NaN; train anew")
         tokens = self._model.item_tokens
         for request, row, items in zip(requests, values.tolist(), columns[places.cpu().numpy()].tolist(), strict=True):
             kept = [number for number, score in enumerate(row) if score != -np.inf]

@@ -13,6 +13,7 @@ from tiny_dataset import N_ITEMS
 
 from recbole_llmdistill import Recommender
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.recommendation import ranking
 from recbole_llmdistill.recommendation import recommender as recommender_module
 from recbole_llmdistill.recommendation.ranking import LARGEST, best, rows_at_once
 from recbole_llmdistill.recommendation.sequences import UserSequence
@@ -291,6 +292,19 @@ def test_of_equal_scores_the_first_items_are_taken(k: int) -> None:
         order = sorted(range(8), key=lambda column: (-row[column], column))[:k]
         assert got_columns == order
         assert got_values == [row[column] for column in order]
+
+
+@pytest.mark.parametrize("values", [3, 100, 10**6])
+@pytest.mark.parametrize("k", [1, 3, 20])
+def test_long_rows_are_ranked_as_a_sort_ranks_them(monkeypatch, k: int, values: int) -> None:
+    monkeypatch.setattr(ranking, "STRETCH", 5)
+    random = np.random.default_rng(2)
+    scores = torch.from_numpy(random.integers(0, values, (50, 1_003)).astype(np.float32))
+    scores[::3, ::2] = -torch.inf
+    expected = scores.sort(dim=1, descending=True, stable=True)
+    found, columns = best(scores, k)
+    assert torch.equal(found, expected.values[:, :k])
+    assert torch.equal(columns, expected.indices[:, :k])
 
 
 # What a checkpoint carries
