@@ -19,6 +19,7 @@ COMMANDS = {
     "inspect": "see whether vectors are any good, before training",
     "tune": "search a model's settings",
     "compare": "compare models on one split, with seeds, significance and controls",
+    "recommend": "the next items for users or sequences, from a checkpoint",
 }
 """What each command is for; its module is imported when it is called."""
 LISTS = ("encoders", "llms", "reducers", "converters", "losses", "prompts", "presets")

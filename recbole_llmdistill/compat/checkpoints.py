@@ -13,7 +13,7 @@ import os
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +25,7 @@ from recbole.model.sequential_recommender import s3rec
 from recbole.quick_start import quick_start
 from recbole.trainer import trainer
 
+from recbole_llmdistill.compat import item_counts
 from recbole_llmdistill.compat.checkpoint_values import read_values
 from recbole_llmdistill.compat.extend import exchange_code, extend
 from recbole_llmdistill.compat.loaded_config import check_data_set_is_there, make_harmless
@@ -135,6 +136,9 @@ class _TorchWithPlainCheckpoints(types.ModuleType):
         tables: TokenTables | None = getattr(model, "token_tables", None)
         if isinstance(state, dict) and "state_dict" in state and model is not None and tables:
             state = {**state, KEY: tables.to_plain(fields_with_weights(model))}
+            counts: torch.Tensor | None = getattr(model, "item_counts", None)
+            if counts is not None:
+                state[item_counts.KEY] = item_counts.to_plain(counts)
         write_checkpoint(state, file)
 
     @staticmethod
@@ -167,9 +171,10 @@ def _by_model(self: torch.nn.Module, original: Callable, *args, **kwargs) -> Non
         original(self, *args, **kwargs)
 
 
-def _remember_tokens(self: torch.nn.Module, original: Callable, config, dataset, *args, **kwargs) -> None:
+def _remember_items(self: torch.nn.Module, original: Callable, config, dataset, *args, **kwargs) -> None:
     original(self, config, dataset, *args, **kwargs)
     self.token_tables = TokenTables.of(dataset)  # type: ignore[assignment]  # neither a weight nor a module
+    self.item_counts = item_counts.count_items(dataset)  # type: ignore[assignment]  # likewise
 
 
 def _load_other_parameter(self: torch.nn.Module, original: Callable, parameters: Mapping[str, Any] | None) -> None:
@@ -195,11 +200,7 @@ def load_with_plain_checkpoint(model_file: str | os.PathLike):
     """
     file = os.fspath(model_file)
     state = read_checkpoint(file)
-    config = state.get("config")
-    if not isinstance(config, quick_start.Config):
-        raise InputError(f"{file} holds no RecBole config, so its model cannot be rebuilt")
-    if config.model_class is None:
-        raise InputError(f"{file}: {explain_unknown_model(config.model)}")
+    config = config_of(state, file)
     check_data_set_is_there(config, file)
 
     def create_dataset(config):
@@ -210,22 +211,72 @@ def load_with_plain_checkpoint(model_file: str | os.PathLike):
 
     names = {**vars(quick_start), "create_dataset": create_dataset}
     load_data_and_model = types.FunctionType(_original_load_data_and_model.__code__, names)
-    # Some models start from another checkpoint that their config names; these weights come after those anyway.
-    with mock.patch.object(torch, "load", return_value=state), mock.patch.object(s3rec, "torch", torch):
-        try:
-            return load_data_and_model(model_file)
-        except InputError:
-            raise
-        except (
-            ArithmeticError,
-            AssertionError,
-            AttributeError,
-            LookupError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ) as error:
-            raise InputError(f"{file}: its data set and model cannot be rebuilt ({first_line(error)})") from error
+    with explained(file), _start_files_are(state):
+        return load_data_and_model(model_file)
+
+
+def config_of(state: Mapping[str, Any], file: str) -> quick_start.Config:
+    """Config that a checkpoint holds, of a model that is known here.
+
+    Raises:
+        InputError: it holds none, or names an unknown model.
+    """
+    config = state.get("config")
+    if not isinstance(config, quick_start.Config):
+        raise InputError(f"{file} holds no RecBole config, so its model cannot be rebuilt")
+    if config.model_class is None:
+        raise InputError(f"{file}: {explain_unknown_model(config.model)}")
+    return config
+
+
+def rebuild_model(state: Mapping[str, Any], dataset, file: str) -> torch.nn.Module:
+    """The model of a checkpoint, as RecBole's ``load_data_and_model`` makes it of a training part.
+
+    Args:
+        state: what :func:`read_checkpoint` gave.
+        dataset: training part of the built data set, or what stands in for it.
+        file: the checkpoint, for messages.
+
+    Raises:
+        InputError: the weights are not those of the model on this data set.
+    """
+    config, weights = config_of(state, file), weights_of(state, file)
+    with explained(file), _start_files_are(state):
+        model = config.model_class(config, dataset).to(config["device"])
+        model.load_state_dict(weights)
+        model.load_other_parameter(state.get("other_parameter"))
+    return model
+
+
+def _start_files_are(state: Mapping[str, Any]) -> ExitStack:
+    """Some models start from another checkpoint that their config names; the weights of ``state`` come after those."""
+    stack = ExitStack()
+    stack.enter_context(mock.patch.object(torch, "load", return_value=state))
+    stack.enter_context(mock.patch.object(s3rec, "torch", torch))
+    return stack
+
+
+@contextmanager
+def explained(file: str) -> Iterator[None]:
+    """What RecBole makes of the config of a checkpoint, which may not fit the data set, becomes one line.
+
+    Raises:
+        InputError: in the place of an error in the block.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise InputError(f"{file}: its data set and model cannot be rebuilt ({first_line(error)})") from error
 
 
 def install() -> None:
@@ -236,7 +287,7 @@ def install() -> None:
     s3rec.torch = plain_torch
     _original_load_data_and_model = exchange_code(quick_start.load_data_and_model, _load_data_and_model)
     for kind in ("GeneralRecommender", "SequentialRecommender", "KnowledgeRecommender", "ContextRecommender"):
-        extend(getattr(abstract_recommender, kind), "__init__", _remember_tokens)
+        extend(getattr(abstract_recommender, kind), "__init__", _remember_items)
     extend(abstract_recommender.AbstractRecommender, "load_other_parameter", _load_other_parameter)
     for method in ("_save_checkpoint", "evaluate", "resume_checkpoint"):
         extend(trainer.Trainer, method, _by_trainer)

@@ -28,7 +28,11 @@ def command(*arguments: str) -> str:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], *([name, "--help"] for name in ("generate", "encode", "reduce", "tune", "compare"))],
+    [
+        ["--help"],
+        ["--version"],
+        *([name, "--help"] for name in ("generate", "encode", "reduce", "tune", "compare", "recommend")),
+    ],
     ids=" ".join,
 )
 def test_help_imports_nothing_that_takes_seconds(arguments: list[str]) -> None:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from recbole_llmdistill.config.settings import DistillationSettings
+from recbole_llmdistill.data.item_popularity import item_popularity
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.recommendation_loss.gbce import GeneralisedBinaryCrossEntropy
 from recbole_llmdistill.model.recommendation_loss.linear_cross_entropy import linear_cross_entropy
@@ -36,17 +37,6 @@ class Softmax(nn.Module):
             return linear_cross_entropy(states, item_embeddings, targets, bias)
         logits = F.linear(states, item_embeddings, bias)
         return F.cross_entropy(logits, targets, reduction="sum") / max(len(targets), 1)
-
-
-def item_popularity(training_part: Dataset, n_items: int) -> torch.Tensor:
-    """Number of training targets that each item is, ``[n_items]`` float64; 0 for the padding item.
-
-    Args:
-        training_part: training part of a built RecBole data set, with a row a training target.
-        n_items: items in RecBole's count, the padding item among them.
-    """
-    targets = torch.as_tensor(training_part.inter_feat[training_part.iid_field])
-    return torch.bincount(targets, minlength=n_items).double()
 
 
 def build_recommendation_loss(settings: DistillationSettings, training_part: Dataset, n_items: int) -> nn.Module:

@@ -1,0 +1,1 @@
+"""From a checkpoint to items: for sequences of new users, and for the users of a data set."""
