@@ -105,7 +105,7 @@ def read_profile_texts(path: Path, of: Entity = USERS) -> ProfileTexts:
                 user, given = _parse(path, number, line, of)
                 if user in rows:
                     raise InputError(
-                        f"{path}, line {number}: {of.noun} {user!r} has a {of.text} already; keep one line a {of.noun}"
+                        f"{path}, line {number}: {of.noun} {user!r} has a {of.text} already; keep one line {of.one}"
                     )
                 row: list[int] = []
                 rows[user] = row

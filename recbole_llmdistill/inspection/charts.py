@@ -135,5 +135,5 @@ def all_charts(inspection: Inspection) -> dict[str, dict]:
         ),
     }
     if inspection.texts is not None:
-        charts["lengths"] = histogram({inspection.of.name: inspection.texts.words}, f"words a {inspection.of.noun}")
+        charts["lengths"] = histogram({inspection.of.name: inspection.texts.words}, f"words {inspection.of.one}")
     return charts
