@@ -25,7 +25,13 @@ from recbole_llmdistill.vectors.encoders.protocol import ENCODERS
 from recbole_llmdistill.vectors.reducers.protocol import REDUCERS
 
 COMMAND = "python -m recbole_llmdistill.config.reference"
-GROUPS = {"sequence": "Sequences", "distill": "Distillation", "vectors": "User vectors", "profile": "Profile texts"}
+GROUPS = {
+    "sequence": "Sequences",
+    "distill": "Distillation",
+    "vectors": "User vectors",
+    "item": "Item knowledge",
+    "profile": "Profile texts",
+}
 """Prefix of keys -> heading."""
 COMMANDS = ("generate", "encode", "reduce", "inspect", "compare", "tune")
 """Commands whose options are declared in classes below :mod:`recbole_llmdistill.api`."""

@@ -116,6 +116,21 @@ class DistillationSettings(BaseModel):
     vectors_control: Literal["none", "shuffled", "random"] = "none"
     """Control of a claim: the vectors shuffled between users, or random ones."""
 
+    item_knowledge: Literal["none", "residual", "init", "frozen"] = "none"
+    """What the items' text vectors do: residual adds them, mapped, to the free table of item embeddings; init lets it
+    start from them; frozen puts them in its place. The trained model has one plain table in any case."""
+    item_vectors_path: str | None = None
+    """File or folder of the item vectors; unset: beside the data set, else those that the package ships."""
+    item_map_layers: Literal[1, 2] = 1
+    """Layers of the map from an item's vector to its embedding, of residual and frozen."""
+    item_whitening: Literal["none", "pca", "zca"] = "none"
+    """Give all directions of the item vectors the same variance: pca also turns them to their principal components."""
+    item_scale: Annotated[float, Field(gt=0)] = 0.1
+    """Root mean square of the embeddings that init starts from; a free table starts from 0.02."""
+    item_control: Literal["none", "permuted", "random", "cooccurrence"] = "none"
+    """Control of a claim: the vectors permuted among the items, random ones, or ones made of the items' co-occurrence
+    in training, without any text."""
+
     profile_split_check: Literal["error", "warn", "off"] = "error"
     """What to do when the profiles were written from another training split."""
     profile_item_fields: Annotated[dict[str, str] | list[str] | None, Affects("texts")] = None
@@ -182,12 +197,13 @@ def check_keys(keys: Iterable[str]) -> None:
         InputError: with the nearest key.
     """
     ours = fields()
-    known, prefixes = [*ours, *NEW_NAMES], tuple({f"{key.partition('_')[0]}_" for key in ours})
+    prefixes = {f"{key.partition('_')[0]}_" for key in ours} - {"item_"}  # with which some of RecBole's begin, too
+    known = [*ours, *NEW_NAMES]
     for key in keys:
         if key in ours:
             continue
         nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
-        if nearest or key.startswith(prefixes):
+        if nearest or key.startswith(tuple(prefixes)):
             (name,) = nearest or difflib.get_close_matches(key, known, n=1, cutoff=0)
             name = NEW_NAMES.get(name, name)
             raise InputError(f"unknown key {key!r}: did you mean {name!r}? Known keys: {', '.join(ours)}")

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from recbole.data.interaction import Interaction
 from torch import nn
+from torch.nn.utils import parametrize
 
 from recbole_llmdistill.config.settings import DistillationSettings
+from recbole_llmdistill.data.item_vectors import ItemVectors
 from recbole_llmdistill.data.user_vectors import UserVectors
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.model import item_knowledge
 from recbole_llmdistill.model.cpu import RandomBytes, matrix_product_type, use_fast_layers
 from recbole_llmdistill.model.distillation import DistillationHead, total_loss
 from recbole_llmdistill.model.hidden_states import hidden_states
@@ -18,6 +21,7 @@ from recbole_llmdistill.model.recommendation_loss.build import build_recommendat
 from recbole_llmdistill.model.training_report import TrainingReport
 
 _HEAD = "distillation_head"
+_PARTS = ".parametrizations.weight"
 
 
 if TYPE_CHECKING:
@@ -105,7 +109,7 @@ class DistillationModel(_Base):
         """Total loss of a training batch, a scalar."""
         device = interaction[self.ITEM_SEQ].device
         product = matrix_product_type(self.settings.sequence_precision, device)
-        with self.random_bytes.one_seed():
+        with self.random_bytes.one_seed(), parametrize.cached():
             if self.settings.sequence_training == "prefix" or product == torch.float32:  # prefixes: as RecBole has them
                 return self._total_loss(interaction)
             with torch.autocast(device.type, product):
@@ -166,15 +170,44 @@ class DistillationModel(_Base):
         self.report.add(distillation_loss=loss, beta=beta)
         return total
 
+    def begin_item_knowledge(self, vectors: ItemVectors, seen: torch.Tensor) -> list[nn.Parameter]:
+        """Let the table of item embeddings be the free one and what the texts say, until :meth:`end_item_knowledge`.
+
+        Args:
+            vectors: of the items.
+            seen: items that training sees, ``[n_items]`` bool.
+
+        Returns:
+            Further parameters, for the optimizer.
+        """
+        kind = self.settings.item_knowledge
+        return item_knowledge.begin(self.item_embedding, vectors, kind, seen, self.settings.item_map_layers)
+
+    def end_item_knowledge(self) -> None:
+        """Fold what the texts say into the plain table."""
+        item_knowledge.fold(self.item_embedding)
+
     def state_dict(self, *args, **kwargs) -> dict[str, torch.Tensor]:
-        """Weights of the recommender: exactly the base model's keys."""
+        """Weights of the recommender: exactly the base model's keys, with item knowledge folded in."""
         state = super().state_dict(*args, **kwargs)
         for key in [key for key in state if f"{_HEAD}." in key]:
             del state[key]
+        if any(_PARTS in key for key in state):  # in their place, the table that they come to
+            table = self.item_embedding.weight.detach()
+            parts = list(state.items())
+            state.clear()
+            for key, part in parts:
+                place, is_part, _ = key.partition(_PARTS)
+                state[f"{place}.weight" if is_part else key] = table if is_part else part
         return state
 
     def load_state_dict(self, state_dict, strict: bool = True, **kwargs):
-        """Load the recommender's weights; those of the head, if there is one, stay as they are."""
+        """Load the recommender's weights; those of the head, if there is one, stay as they are.
+
+        Item knowledge ends with it, as the table has it folded in; unless the weights hold the parts of the table.
+        """
+        if not any(_PARTS in key for key in state_dict):
+            self.end_item_knowledge()
         head, self.distillation_head = self.distillation_head, None
         try:
             return super().load_state_dict(state_dict, strict=strict, **kwargs)

@@ -12,6 +12,7 @@ from torch import distributed
 from recbole_llmdistill.compat.loaded_config import DROPPED
 from recbole_llmdistill.compat.token_tables import TokenTables, check_numbering
 from recbole_llmdistill.config.identity import NOTHING
+from recbole_llmdistill.config.settings import fields
 from recbole_llmdistill.errors import InputError
 
 _NEEDED = {
@@ -70,7 +71,8 @@ def check_same_run(state: dict[str, Any], config: Config, file: str) -> None:
         raise InputError(f"distill_resume: {file} is of another version of this package: it lacks {min(missing)}")
     if not isinstance(state["epoch"], int):
         raise InputError(f"distill_resume: {file} is damaged: its epoch is no number")
-    then, now = state["config"].final_config_dict, config.final_config_dict
+    defaults = {key: field.default for key, field in fields().items()}  # of settings that came later
+    then, now = defaults | state["config"].final_config_dict, config.final_config_dict
     differing = [
         f"{key}={then.get(key)!r} then, {now.get(key)!r} now"
         for key in sorted(then.keys() | now.keys())

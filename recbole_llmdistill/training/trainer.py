@@ -14,14 +14,19 @@ from recbole_llmdistill.compat.checkpoint_names import claim_again
 from recbole_llmdistill.compat.checkpoints import first_line, read_checkpoint, weights_of, write_checkpoint
 from recbole_llmdistill.compat.parallel_training import data_parallel
 from recbole_llmdistill.compat.token_tables import KEY, rows_by_token
+from recbole_llmdistill.data.item_vectors import load_item_vectors, training_matrix
 from recbole_llmdistill.data.user_vectors import load_user_vectors
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.cpu import use_fused_steps
 from recbole_llmdistill.model.distillation_model import DistillationModel
+from recbole_llmdistill.model.item_knowledge import initialise, parts_of
 from recbole_llmdistill.model.training_report import CollapseWatch
 from recbole_llmdistill.training.evaluation import BestItemsCollector, best_items
 from recbole_llmdistill.training.memory import keep_freed_memory
 from recbole_llmdistill.training.resume import check_same_data, check_same_run, random_states, restore_random_states
+
+_PART = "part"  # of an optimizer's group: which part of training, that is no part of a checkpoint, it belongs to
+_TABLE = "item_embedding"
 
 
 class DistillationTrainer(Trainer):
@@ -72,6 +77,8 @@ class DistillationTrainer(Trainer):
         self._train_data, self._saved, self._validates = train_data, saved, bool(valid_data) and self.eval_step > 0
         self._interactions: str = train_data._dataset.digest() if saved or self.settings.distill_resume else ""
         state = self._read_resume_state()
+        if self.settings.item_knowledge != "none":
+            self._begin_item_knowledge(train_data, state)
         if state["head"] is not None if state else self.distillation_epochs > 0:
             self._begin_distillation(train_data)
         if state:
@@ -88,6 +95,7 @@ class DistillationTrainer(Trainer):
             result = super().fit(train_data, valid_data, verbose, saved, show_progress, after_validation)
         if self.model.distilling:
             self._end_distillation()
+        self._end_item_knowledge()
         if saved and self.config["local_rank"] == 0:
             self.resume_file.unlink(missing_ok=True)
         return result
@@ -124,8 +132,24 @@ class DistillationTrainer(Trainer):
     def _begin_distillation(self, train_data: TrainDataLoader) -> None:
         self.logger.info(f"Stage one until epoch {self.distillation_epochs - 1}: distillation from user profiles")
         profiles = load_user_vectors(train_data._dataset, self.settings)
-        self.optimizer.add_param_group({"params": self.model.begin_distillation(profiles)})
+        self.optimizer.add_param_group({"params": self.model.begin_distillation(profiles), _PART: "head"})
         self._share_gradients()
+
+    def _begin_item_knowledge(self, train_data: TrainDataLoader, state: dict | None) -> None:
+        vectors = load_item_vectors(train_data._dataset, self.settings)
+        if self.settings.item_knowledge == "init":
+            if state is None and not self.settings.distill_warm_start:  # whose items have learnt more than that
+                initialise(self.model.item_embedding, vectors, self.settings.item_scale)
+            return
+        seen = torch.from_numpy(training_matrix(train_data._dataset).getnnz(axis=0) > 0)
+        parameters = self.model.begin_item_knowledge(vectors, seen)
+        self.optimizer.add_param_group({"params": parameters, _PART: "item knowledge"})
+        self._share_gradients()
+
+    def _end_item_knowledge(self) -> None:
+        if self._take_from_optimizer("item knowledge"):
+            self.model.end_item_knowledge()
+            self._share_gradients()
 
     def _share_gradients(self) -> None:
         """Renew, in parallel training, RecBole's wrapper, which knows the parameters of when it was made."""
@@ -135,26 +159,30 @@ class DistillationTrainer(Trainer):
             )
 
     def _end_distillation(self) -> None:
-        self._take_head_from_optimizer()
+        self._take_from_optimizer("head")
         self.model.end_distillation()
         self._share_gradients()
 
-    def _take_head_from_optimizer(self):
-        group = self.optimizer.param_groups.pop()
-        return group, {p: self.optimizer.state.pop(p) for p in group["params"] if p in self.optimizer.state}
+    def _take_from_optimizer(self, part: str) -> tuple[dict, dict] | None:
+        """Take a group of parameters that are no part of a checkpoint, and their states, out of the optimizer."""
+        for number, group in enumerate(self.optimizer.param_groups):
+            if group.get(_PART) == part:
+                self.optimizer.param_groups.pop(number)
+                state = self.optimizer.state
+                return group, {weight: state.pop(weight) for weight in group["params"] if weight in state}
+        return None
 
     @contextmanager
     def _recommender_alone(self) -> Iterator[None]:
-        """The optimizer without the head, which is no part of a checkpoint."""
-        if not self.model.distilling:
-            yield
-            return
-        group, state = self._take_head_from_optimizer()
+        """The optimizer without what is no part of a checkpoint."""
+        parts = [group[_PART] for group in self.optimizer.param_groups if _PART in group]
+        taken = [self._take_from_optimizer(part) for part in parts]
         try:
             yield
         finally:
-            self.optimizer.param_groups.append(group)
-            self.optimizer.state.update(state)
+            for group, state in filter(None, taken):
+                self.optimizer.param_groups.append(group)
+                self.optimizer.state.update(state)
 
     def _save_checkpoint(self, epoch, verbose=True, **kwargs) -> None:
         with self._recommender_alone():
@@ -200,6 +228,7 @@ class DistillationTrainer(Trainer):
                 "epoch": epoch,
                 "state_dict": self.model.state_dict(),
                 "head": head.state_dict() if head is not None else None,
+                "item_knowledge": parts_of(self.model.item_embedding),
                 "optimizer": self.optimizer.state_dict(),
                 "cur_step": self.cur_step,
                 "stale_at_switch": self.stale_at_switch,
@@ -241,10 +270,18 @@ class DistillationTrainer(Trainer):
             ) from error
 
     def _take_over(self, state: dict) -> None:
-        self.model.load_state_dict(state["state_dict"])
+        weights = dict(state["state_dict"])
+        if state.get("item_knowledge"):  # of which the table is the sum
+            del weights[f"{_TABLE}.weight"]
+            weights |= {f"{_TABLE}.parametrizations.{key}": part for key, part in state["item_knowledge"].items()}
+        self.model.load_state_dict(weights)
         if state["head"] is not None:
             self.model.distillation_head.load_state_dict(state["head"])
+        names = [group.get(_PART) for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, name in zip(self.optimizer.param_groups, names, strict=True):  # older states do not name them
+            if name is not None:
+                group[_PART] = name
         for name in ("cur_step", "stale_at_switch", "best_valid_score", "best_valid_result", "train_loss_dict"):
             setattr(self, name, state[name])
         self.collapse_watch.first_spread = state["first_target_spread"]
