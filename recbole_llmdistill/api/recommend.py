@@ -9,7 +9,7 @@ from pydantic import Field
 
 from recbole_llmdistill.config.options import Options, given_as
 from recbole_llmdistill.config.recbole_config import check_recbole
-from recbole_llmdistill.data.user_names import differently_written
+from recbole_llmdistill.data.token_spelling import differently_written
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.messages import Messages
 
@@ -130,7 +130,8 @@ def _sequences(
     if options.sequences is not None:
         return read_sequences(options.sequences, on_broken)
     known = recommender.known_users(with_histories=options.exclude_seen)
-    users = list(known) if options.users == "all" else read_tokens(Path(options.users), "--users")
+    asked = options.users or "all"  # one of both is given
+    users = list(known) if asked == "all" else read_tokens(Path(asked), "--users")
     if unknown := [user for user in users if user not in known]:
         if hint := differently_written(unknown, known):
             raise InputError(f"--users={options.users}: {hint}")

@@ -12,6 +12,8 @@ of it. After training all is folded into one table (:func:`fold`): a trained mod
 speed.
 """
 
+from typing import cast
+
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
@@ -31,6 +33,10 @@ class TextResidual(nn.Module):
         hidden_size: H.
         layers: of f, 1 or 2.
     """
+
+    texts: torch.Tensor
+    counts: torch.Tensor
+    known: torch.Tensor
 
     def __init__(self, vectors: ItemVectors, free: torch.Tensor, rows: int, hidden_size: int, layers: int) -> None:
         super().__init__()
@@ -88,7 +94,9 @@ def fold(embedding: nn.Embedding) -> None:
 
 def parts_of(embedding: nn.Embedding) -> dict[str, torch.Tensor] | None:
     """Free table and map, for an exact continuation; None without item knowledge."""
-    return embedding.parametrizations.state_dict() if parametrize.is_parametrized(embedding, _TABLE) else None
+    if not parametrize.is_parametrized(embedding, _TABLE):
+        return None
+    return cast(nn.Module, embedding.parametrizations).state_dict()
 
 
 @torch.no_grad()

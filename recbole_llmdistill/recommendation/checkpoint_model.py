@@ -4,9 +4,9 @@ RecBole builds a model on a data set. What most models ask of it are the numbers
 the checkpoint say; a model that asks for more (a graph of the interactions, features of the items) needs the data set.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -70,6 +70,7 @@ class CheckpointModel:
         if tables is None:
             training_part = self._training_part(state)
             tables, model = TokenTables.of(training_part), rebuild_model(state, training_part, self.file)
+            assert tables is not None  # of a data set that trained a model
         else:
             model = self._build(state, tables)
         self.name: str = config["model"]
@@ -80,11 +81,13 @@ class CheckpointModel:
         self.item_numbers = {token: number for number, token in enumerate(self.item_tokens) if number}
         counts = item_counts.from_checkpoint(state, len(self.item_tokens), self.file)
         if counts is None:  # None again where the model stands on the checkpoint alone
-            counts = model.item_counts
+            counts = cast("torch.Tensor | None", model.item_counts)
         self.item_counts = None if counts is None else counts.cpu().numpy().astype(np.int64)
-        users = tables.tokens(tables.user_field) if tables.user_field in tables.tables else None
-        reads_users = self._ask_once(users is not None)
-        self.user_numbers = {token: number for number, token in enumerate(users) if number} if reads_users else None
+        field = tables.user_field
+        users = tables.tokens(field) if field is not None and field in tables.tables else None
+        self.user_numbers: dict[str, int] | None = None
+        if self._ask_once(users is not None) and users is not None:
+            self.user_numbers = {token: number for number, token in enumerate(users) if number}
 
     @torch.no_grad()
     def scores(self, sequences: Sequence[Sequence[int]], users: Sequence[int] | None) -> torch.Tensor:
@@ -104,7 +107,8 @@ class CheckpointModel:
             for row, sequence, length in zip(rows, sequences, lengths.tolist(), strict=True):
                 row[:length] = sequence[len(sequence) - length :]
             columns |= {self._model.ITEM_SEQ: torch.from_numpy(rows), self._model.ITEM_SEQ_LEN: lengths}
-        scores = self._model.full_sort_predict(Interaction(columns).to(self._device))
+        predict = cast(Callable[[Interaction], torch.Tensor], self._model.full_sort_predict)
+        scores = predict(Interaction(columns).to(self._device))
         scores = scores.view(len(sequences), -1)[:, : len(self.item_tokens)].float()  # without a mask token's
         scores[:, 0] = -torch.inf
         return scores
@@ -175,7 +179,9 @@ class CheckpointModel:
         config = self._config
         init_seed(config["seed"], config["reproducibility"])  # as before training: a split may be random
         dataset = self._load_data_set()
-        check_numbering(state, TokenTables.of(dataset), self.file)
+        tables = TokenTables.of(dataset)
+        assert tables is not None  # of a data set that trained a model
+        check_numbering(state, tables, self.file)
         with explained(self.file):
             return dataset.build()[0]
 
@@ -209,11 +215,11 @@ class _StandIn:
         self.field2id_token = tables.tables
         self.field2seqlen = {config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"]: config["MAX_ITEM_LIST_LENGTH"]}
 
-    def num(self, field: str) -> int:
+    def num(self, field: str | None) -> int:
         """Values of a field, the padding among them; of users that no weight depends on, the padding alone."""
         if field == self.uid_field and field not in self.field2id_token:
             return 1
-        if field not in self.field2id_token:
+        if field is None or field not in self.field2id_token:
             raise _NotInCheckpoint(f"values of {field}")
         return len(self.field2id_token[field])
 

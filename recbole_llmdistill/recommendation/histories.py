@@ -29,7 +29,7 @@ class Histories:
         """Those of a data set that was loaded and not built yet, in the order that training gives them."""
         rows = dataset.inter_feat
         users, items = rows[dataset.uid_field].to_numpy(), rows[dataset.iid_field].to_numpy()
-        times = rows[dataset.time_field].to_numpy() if dataset.time_field in rows else np.zeros(len(rows))
+        times: np.ndarray = rows[dataset.time_field].to_numpy() if dataset.time_field in rows else np.zeros(len(rows))
         if times.dtype == object:  # of a numerical feature: pairs, the first number of which RecBole sorts by
             times = np.array([pair[0] for pair in times])
         if dataset.config["sequence_order"] != "exact":

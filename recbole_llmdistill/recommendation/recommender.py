@@ -182,11 +182,12 @@ class Recommender:
                 answers = self._ask([chunk[place] for place in places], k, exclude_seen, columns)
                 for place, answer in zip(places, answers, strict=True):
                     found[place] = answer
-            for request, answer in zip(chunk, found, strict=True):
-                if answer is None:
+            for request, recommendation in zip(chunk, found, strict=True):
+                if recommendation is None:
                     popular = self._by_popularity(columns, request) if popular is None else popular
-                    answer = self._most_popular(popular, request, k, exclude_seen)
-                yield answer
+                    yield self._most_popular(popular, request, k, exclude_seen)
+                else:
+                    yield recommendation
 
     def _columns(self, candidates: Collection[str | int] | None) -> np.ndarray:
         """Numbers of the items that may be recommended, ascending."""
@@ -209,7 +210,7 @@ class Recommender:
                 "by name (recommend_users, --users) and not sequences alone"
             )
         items = [number for token in sequence.items if (number := numbers.get(token)) is not None]
-        user = None if users is None else users.get(sequence.user)
+        user = None if users is None or sequence.user is None else users.get(sequence.user)
         return _Request(sequence.user, user, items, len(sequence.items) - len(items))
 
     def _can_ask(self, request: _Request) -> bool:
@@ -219,8 +220,9 @@ class Recommender:
     def _ask(
         self, requests: list[_Request], k: int, exclude_seen: bool, columns: np.ndarray
     ) -> Iterator[Recommendation]:
-        users = None if self._model.user_numbers is None else [request.user_number for request in requests]
-        scores = self._model.scores([request.items for request in requests], users)
+        users = [request.user_number for request in requests if request.user_number is not None]
+        sequences = [request.items for request in requests]
+        scores = self._model.scores(sequences, None if self._model.user_numbers is None else users)
         if exclude_seen:
             rows = [row for row, request in enumerate(requests) for _ in request.items]
             items = [item for request in requests for item in request.items]
@@ -255,12 +257,14 @@ class Recommender:
         return columns[np.argsort(-self._model.item_counts[columns], kind="stable")]
 
     def _most_popular(self, popular: np.ndarray, request: _Request, k: int, exclude_seen: bool) -> Recommendation:
+        counts = self._model.item_counts
+        assert counts is not None  # of which `popular` was made
         seen = set(request.items) if exclude_seen else ()
         items = list(islice((item for item in popular.tolist() if item not in seen), k))
         return Recommendation(
             request.user,
             [self._model.item_tokens[item] for item in items],
-            self._model.item_counts[items].astype(float).tolist(),
+            [float(counts[item]) for item in items],
             "popularity",
             request.unknown_items,
         )
