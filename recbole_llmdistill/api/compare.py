@@ -54,7 +54,8 @@ class CompareOptions(Options):
     )
     controls: Names = Field(
         (),
-        description=f"what tells knowledge from regularisation: {ALL_CONTROLS} (without names: all of them)",
+        description=f"what tells knowledge from regularisation: {ALL_CONTROLS} (without names: these), and with item "
+        "knowledge items-permuted, items-random, items-cooccurrence, both-shuffled",
         json_schema_extra={**_VARIANTS, "metavar": "NAMES", "const": ALL_CONTROLS},
     )
     ablate: Names = Field(

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from logging import getLogger
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +9,7 @@ from scipy import sparse
 
 from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.data.dataset import DistillationDataset
-from recbole_llmdistill.data.vector_lookup import find_vectors
+from recbole_llmdistill.data.vector_lookup import find_item_vectors
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.entity import ITEMS
 from recbole_llmdistill.formats.vectors import read_profile_file
@@ -113,18 +112,6 @@ def _read(training_part: DistillationDataset, settings: DistillationSettings) ->
             "ones, or lower vectors_min_coverage"
         )
     return ItemVectors(vectors, present)
-
-
-def find_item_vectors(config) -> Path:
-    """Path of the item vectors: ``item_vectors_path`` if set, else beside the data set, else what this package ships.
-
-    Raises:
-        InputError: there is none.
-    """
-    instead = (
-        "make them by llmdistill encode --of items, set item_vectors_path, or train without them by item_knowledge=none"
-    )
-    return find_vectors(config, ITEMS, config["item_vectors_path"], "item_vectors_path", instead)
 
 
 def training_matrix(training_part: DistillationDataset) -> sparse.csr_matrix:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.formats.entity import USERS, Entity
+from recbole_llmdistill.formats.entity import ITEMS, USERS, Entity
 from recbole_llmdistill.formats.vectors import newest_twin
 
 
@@ -22,6 +22,18 @@ def find_profile_file(config) -> Path:
         "profiles by distill_alpha=0"
     )
     return find_vectors(config, USERS, config["vectors_path"], "vectors_path", instead)
+
+
+def find_item_vectors(config) -> Path:
+    """Path of the item vectors: ``item_vectors_path`` if set, else beside the data set, else what this package ships.
+
+    Raises:
+        InputError: there is none.
+    """
+    instead = (
+        "make them by llmdistill encode --of items, set item_vectors_path, or train without them by item_knowledge=none"
+    )
+    return find_vectors(config, ITEMS, config["item_vectors_path"], "item_vectors_path", instead)
 
 
 def find_vectors(config, of: Entity, chosen: str | Path | None, setting: str, instead: str) -> Path:

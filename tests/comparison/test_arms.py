@@ -6,7 +6,7 @@ import pytest
 
 from recbole_llmdistill.comparison.plan.arm import Arm
 from recbole_llmdistill.comparison.plan.arm_config import CommonSettings, configure, reference_config
-from recbole_llmdistill.comparison.plan.arms import CONTROLS, build_arms
+from recbole_llmdistill.comparison.plan.arms import build_arms
 from recbole_llmdistill.errors import InputError
 
 
@@ -29,7 +29,7 @@ def test_a_distilled_model_brings_its_plain_twin_and_all_have_a_baseline() -> No
         "BERT4RecDistill": "BERT4Rec (whole sequences)",
     }
     plain = next(arm for arm in arms if arm.label == "SASRec (whole sequences)")
-    assert (plain.model, dict(plain.settings)) == ("SASRecDistill", {"distill_alpha": 0.0})
+    assert (plain.model, dict(plain.settings)) == ("SASRecDistill", {"distill_alpha": 0.0, "item_knowledge": "none"})
 
 
 def test_without_a_distilled_model_the_first_is_the_baseline() -> None:
@@ -45,7 +45,14 @@ def test_one_baseline_for_all() -> None:
 
 
 def test_controls_ablations_and_other_profiles() -> None:
-    arms = build_arms(["SASRecDistill"], list(CONTROLS), ["pooling", "layer", "beta"], {"PCA": "pca"}, None, configured)
+    arms = build_arms(
+        ["SASRecDistill"],
+        ["shuffled", "random", "smoothed"],
+        ["pooling", "layer", "beta"],
+        {"PCA": "pca"},
+        None,
+        configured,
+    )
     assert labels(arms)[:5] == [
         "SASRec (whole sequences)",
         "SASRecDistill",
@@ -56,7 +63,7 @@ def test_controls_ablations_and_other_profiles() -> None:
     settings = {arm.label: dict(arm.settings) for arm in arms}
     assert settings["SASRecDistill, random vectors"] == {"vectors_control": "random"}
     smoothed = settings["SASRec (whole sequences), smoothed by popularity"]
-    assert smoothed == {"distill_alpha": 0.0, "sequence_popularity_smoothing": 0.1}
+    assert smoothed == {"distill_alpha": 0.0, "item_knowledge": "none", "sequence_popularity_smoothing": 0.1}
     assert settings["SASRecDistill, pooling last"] == {"distill_pooling": "last"}
     assert settings["SASRecDistill, layer 2"] == {"distill_layer": 2}
     assert settings["SASRecDistill, beta 1"] == {"distill_dynamic_beta": False}
@@ -142,3 +149,23 @@ def test_a_runs_identity_is_what_changes_its_result(common, arms_of, tiny) -> No
     (tiny / "elsewhere.npz").write_bytes((tiny / "elsewhere.npz").read_bytes() + b" ")
     assert identities(vectors_path=str(tiny / "elsewhere.npz"))[0] == plain
     assert identities(vectors_path=str(tiny / "elsewhere.npz"))[1] != distilled
+
+
+def test_controls_of_item_knowledge() -> None:
+    def configured(_: str) -> dict:
+        return {"n_layers": 2, "item_knowledge": "residual"}
+
+    names = ["items-permuted", "items-cooccurrence", "both-shuffled"]
+    arms = build_arms(["SASRecDistill"], controls=names, configured=configured)
+    assert [arm.settings for arm in arms if arm.kind == "control"] == [
+        {"item_control": "permuted"},
+        {"item_control": "cooccurrence"},
+        {"vectors_control": "shuffled", "item_control": "permuted"},
+    ]
+    (plain,) = (arm for arm in arms if arm.kind == "plain")
+    assert plain.settings["item_knowledge"] == "none"
+
+
+def test_controls_of_item_knowledge_need_item_knowledge() -> None:
+    with pytest.raises(InputError, match=r"--controls=items-random: SASRecDistill has item_knowledge=none"):
+        build_arms(["SASRecDistill"], controls=["items-random"])

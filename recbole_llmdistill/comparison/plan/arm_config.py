@@ -13,7 +13,7 @@ from recbole_llmdistill.comparison.plan.arm import Arm
 from recbole_llmdistill.config.identity import identity
 from recbole_llmdistill.config.recbole_config import build_config
 from recbole_llmdistill.config.settings import DistillationSettings
-from recbole_llmdistill.data.vector_lookup import find_profile_file
+from recbole_llmdistill.data.vector_lookup import find_item_vectors, find_profile_file
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.model.distillation_model import resolve_layer
@@ -125,6 +125,8 @@ def configure(arm: Arm, common: CommonSettings, reference: Config) -> ArmConfig:
         config = build()
     try:
         profiles = find_profile_file(config) if distils(config) else None
+        if knows_items(config):
+            find_item_vectors(config)
     except InputError as error:
         raise InputError(f"{arm.label}: {error}") from error
     final = {key: value for key, value in config.final_config_dict.items() if key != "seed"}
@@ -138,6 +140,12 @@ def distils(config: Mapping[str, Any]) -> bool:
     return DistillationSettings.from_config(config).distillation_epochs(config["epochs"]) > 0
 
 
+def knows_items(config: Mapping[str, Any]) -> bool:
+    """Whether this config trains with vectors of the items."""
+    of_file = config["model"] in MODELS and config["item_control"] != "cooccurrence"
+    return of_file and config["item_knowledge"] != "none"
+
+
 def _identity(config: Config, profiles: Path | None) -> str:
     settings = identity(config.final_config_dict, but=_NOT_PART_OF_A_RUN)
     if config["model"] in MODELS:
@@ -147,6 +155,8 @@ def _identity(config: Config, profiles: Path | None) -> str:
         settings["distill_layer"] = resolve_layer(settings["distill_layer"], settings["n_layers"])
     if profiles is not None:
         settings["profiles"] = hashlib.sha256(profiles.read_bytes()).hexdigest()
+    if knows_items(config):
+        settings["item_vectors"] = hashlib.sha256(find_item_vectors(config).read_bytes()).hexdigest()
     text = json.dumps(_plain(settings), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

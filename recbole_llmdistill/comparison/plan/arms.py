@@ -10,12 +10,19 @@ from recbole_llmdistill.config.model_names import base_model, explain_unknown_mo
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.registry import MODELS
 
-PLAIN: dict[str, Any] = {"distill_alpha": 0.0}
+PLAIN: dict[str, Any] = {"distill_alpha": 0.0, "item_knowledge": "none"}
 """Settings that make a distilled model the plain one on the same road."""
 
 CONTROLS: dict[str, tuple[str, dict[str, Any]]] = {
     "shuffled": ("{distilled}, profiles shuffled", {"vectors_control": "shuffled"}),
     "random": ("{distilled}, random vectors", {"vectors_control": "random"}),
+    "items-permuted": ("{distilled}, item texts permuted", {"item_control": "permuted"}),
+    "items-random": ("{distilled}, random item vectors", {"item_control": "random"}),
+    "items-cooccurrence": ("{distilled}, item vectors of co-occurrence", {"item_control": "cooccurrence"}),
+    "both-shuffled": (
+        "{distilled}, profiles and item texts shuffled",
+        {"vectors_control": "shuffled", "item_control": "permuted"},
+    ),
     "smoothed": ("{plain}, smoothed by popularity", {**PLAIN, "sequence_popularity_smoothing": 0.1}),
 }
 """Controls of a distilled model by name: the label, and the settings. They tell knowledge from regularisation."""
@@ -59,7 +66,7 @@ def build_arms(
         if name in MODELS:
             plain = Arm(twins[base_model(name)], name, "plain", PLAIN)
             arms += [plain, Arm(name, name, "distilled", {}, plain.label)]
-            arms += _controls(name, plain.label, controls)
+            arms += _controls(name, plain.label, controls, settings[name])
             arms += _variants(name, plain.label, ablations, vectors or {}, settings[name])
         else:
             label = f"{name} (prefixes)" if name in map(base_model, MODELS) else name
@@ -74,7 +81,13 @@ def _plain_label(name: str, settings: Mapping[str, Any]) -> str:
     return f"{base_model(name)} ({'whole sequences' if whole else 'distillation off'})"
 
 
-def _controls(name: str, plain: str, controls: Sequence[str]) -> list[Arm]:
+def _controls(name: str, plain: str, controls: Sequence[str], settings: Mapping[str, Any]) -> list[Arm]:
+    of_items = [control for control in controls if "item_control" in CONTROLS[control][1]]
+    if of_items and settings.get("item_knowledge", "none") == "none":
+        raise InputError(
+            f"--controls={of_items[0]}: {name} has item_knowledge=none; set e.g. --item_knowledge=residual, or leave "
+            "the control out"
+        )
     return [
         Arm(label.format(distilled=name, plain=plain), name, "control", settings, plain)
         for label, settings in map(CONTROLS.__getitem__, dict.fromkeys(controls))
