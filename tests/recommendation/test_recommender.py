@@ -32,6 +32,7 @@ SEQUENTIAL = [
     "NextItNet",
     "SRGNN",
 ]
+MORE = [pytest.param(name, marks=pytest.mark.slow) for name in ("SRGNN", "GCSAN", "LightSANs", "RepeatNet", "SINE")]
 BERT4REC = {"transform": "mask_itemseq"}
 PAIRWISE = {"train_neg_sample_args": {"distribution": "uniform", "sample_num": 1, "dynamic": False}, "loss_type": "BPR"}
 
@@ -52,7 +53,7 @@ def test_rows(prepared) -> tuple[list[str], list[list[str]]]:
 test_rows.__test__ = False
 
 
-@pytest.mark.parametrize("name", SEQUENTIAL)
+@pytest.mark.parametrize("name", [*SEQUENTIAL, *MORE])
 def test_from_the_checkpoint_alone_as_recboles_full_sort_topk(train, tiny, name: str) -> None:
     trained = train(name, **settings_of(name))
     _, model, dataset, *_, test_data = load_data_and_model(str(trained.file))
