@@ -3,15 +3,18 @@
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from recbole.data.interaction import Interaction
 from recbole.quick_start import load_data_and_model
 from recbole.utils.case_study import full_sort_topk
 from tiny_dataset import N_ITEMS
 
 from recbole_llmdistill import Recommender
+from recbole_llmdistill.compat.item_counts import count_items
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.recommendation import ranking
 from recbole_llmdistill.recommendation import recommender as recommender_module
@@ -323,6 +326,12 @@ def test_item_counts_are_small_and_read_without_this_package(train) -> None:
     without = trained.file.with_name("without.pth")
     torch.save(state, without)
     assert trained.file.stat().st_size - without.stat().st_size < 4 * N_ITEMS + 1024
+
+
+def test_a_data_set_without_items_has_no_counts() -> None:
+    rows = Interaction({"label": torch.ones(3)})
+    for dataset in (SimpleNamespace(), SimpleNamespace(inter_feat=rows, iid_field="item_id")):
+        assert count_items(dataset) is None
 
 
 def rewritten(file: Path, change) -> Path:
