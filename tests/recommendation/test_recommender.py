@@ -250,6 +250,18 @@ def test_a_model_that_is_built_from_interactions_says_so_or_finds_them(train, ti
         Recommender.load(trained.file)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("FM", "FM scores rows of features, and neither users"), ("NeuMF", "NeuMF scores single pairs of a user and")],
+)
+def test_models_that_rank_no_catalogue_say_so(train, name: str, message: str) -> None:
+    labels = {"threshold": {"rating": 3}, "metrics": ["AUC"], "valid_metric": "AUC", "train_neg_sample_args": None}
+    labels["eval_args"] = {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "labeled"}
+    file = train(name, **(labels if name == "FM" else PAIRWISE | {"loss_type": None})).file
+    with pytest.raises(InputError, match=message):
+        Recommender.load(file)
+
+
 # Memory and order
 
 
