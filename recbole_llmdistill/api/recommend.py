@@ -1,6 +1,6 @@
 """``recbole_llmdistill.recommend``: the next items for many users, from file to file."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -91,7 +91,7 @@ def recommend(
 
     from recbole_llmdistill.recommendation.output import check_output, written
     from recbole_llmdistill.recommendation.recommender import Recommender
-    from recbole_llmdistill.recommendation.sequences import read_tokens
+    from recbole_llmdistill.recommendation.sequences import read_sequences, read_tokens
 
     check_output(options.out, options.overwrite)
     candidates = None if options.candidates is None else read_tokens(options.candidates, "--candidates")
@@ -104,9 +104,10 @@ def recommend(
             messages.warn(f"{problem}; passed over, as will be others")
         broken.append(problem)
 
+    sequences = None if options.sequences is None else read_sequences(options.sequences, on_broken)
     recommender = Recommender.load(options.checkpoint, data_path=options.data_path)
     rows = recommender.stream(
-        _sequences(recommender, options, on_broken, messages),
+        _of_users(recommender, options, messages) if sequences is None else sequences,
         k=options.topk,
         exclude_seen=options.exclude_seen,
         candidates=candidates,
@@ -121,14 +122,10 @@ def recommend(
     return RecommendResult(options.out, users, popular, unknown_items, len(broken), messages)
 
 
-def _sequences(
-    recommender: "Recommender", options: RecommendOptions, on_broken: Callable[[str], None], messages: Messages
-) -> Iterable["UserSequence"]:
-    """What to recommend for: rows of a file, or users of the data set."""
-    from recbole_llmdistill.recommendation.sequences import read_sequences, read_tokens
+def _of_users(recommender: "Recommender", options: RecommendOptions, messages: Messages) -> Iterable["UserSequence"]:
+    """Users of the data set with their histories; those whom it does not know are spoken of."""
+    from recbole_llmdistill.recommendation.sequences import read_tokens
 
-    if options.sequences is not None:
-        return read_sequences(options.sequences, on_broken)
     known = recommender.known_users(with_histories=options.exclude_seen)
     asked = options.users or "all"  # one of both is given
     users = list(known) if asked == "all" else read_tokens(Path(asked), "--users")

@@ -21,7 +21,8 @@ VERSION = 1
 
 def count_items(dataset) -> torch.Tensor | None:
     """Counts ``[N]`` int32 of the data set that a model is built on, its training part; None where it has no items."""
-    if getattr(dataset, "iid_field", None) is None or getattr(dataset, "inter_feat", None) is None:
+    rows = getattr(dataset, "inter_feat", None)
+    if rows is None or getattr(dataset, "iid_field", None) not in rows:  # as of a context-aware model
         return None
     return item_popularity(dataset, dataset.item_num).int()
 

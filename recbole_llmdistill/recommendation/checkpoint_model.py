@@ -56,6 +56,8 @@ class CheckpointModel:
         state = read_checkpoint(file, "cpu")
         self._config = config = config_of(state, self.file)
         self._histories: Histories | None = None
+        if getattr(config.model_class, "type", None) in (ModelType.CONTEXT, ModelType.DECISIONTREE):
+            raise InputError(f"{self.file}: {config['model']} scores rows of features, and neither users nor sequences")
         _check_weights(state, self.file)
         if data_path is not None:
             config["data_path"] = str(Path(data_path) / config["dataset"])

@@ -12,6 +12,7 @@ The newest item is the last. A row without a user is called by its number from 1
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ ROWS_AT_ONCE = 1024
 """Rows of a parquet file that are in memory at a time."""
 LONGEST_CELL = 2**27
 """Characters of a csv cell; Python's own limit is a few thousand items."""
+_BLANKS = " \t\r\n"  # and no other white space, which may be part of a token
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class UserSequence:
 
 
 def read_sequences(path: Path, on_broken: Callable[[str], None]) -> Iterator[UserSequence]:
-    """Sequences of a file, in its order, read as they are asked for.
+    """Sequences of a file, in its order; its rows are read as they are asked for.
 
     Args:
         path: the file; its suffix says which format it has.
@@ -54,19 +56,12 @@ def read_sequences(path: Path, on_broken: Callable[[str], None]) -> Iterator[Use
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"--sequences={path}: the name ends with none of {', '.join(_READERS)}")
-    if not path.is_file():
-        raise InputError(f"--sequences={path}: there is no such file")
-    for number, row in reader(path):
-        try:
-            if isinstance(row, _Broken):
-                raise ValueError(row.reason)
-            user, items = row
-            named = user is not None
-            sequence = UserSequence(_token(user if named else number, "user"), _tokens(items), named)
-        except ValueError as error:
-            on_broken(f"{path}, row {number}: {error}")
-            continue
-        yield sequence
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise InputError(f"--sequences={path}: cannot be read ({error.strerror})") from error
+    return _sequences(path, reader(path), on_broken)
 
 
 def read_tokens(path: Path, flag: str) -> list[str]:
@@ -76,10 +71,10 @@ def read_tokens(path: Path, flag: str) -> list[str]:
         InputError: the file cannot be read, or holds none; ``flag`` names it.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = [line.strip(_BLANKS) for line in path.read_text(encoding="utf-8-sig").split("\n")]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{flag}={path}: cannot be read ({error})") from error
-    if tokens := [line.strip() for line in lines if line.strip()]:
+    if tokens := [line for line in lines if line]:
         return tokens
     raise InputError(f"{flag}={path}: the file is empty; write one token a line")
 
@@ -92,6 +87,20 @@ class _Broken:
 _Rows = Iterator[tuple[int, tuple[Any, Any] | _Broken]]
 
 
+def _sequences(path: Path, rows: _Rows, on_broken: Callable[[str], None]) -> Iterator[UserSequence]:
+    for number, row in rows:
+        try:
+            if isinstance(row, _Broken):
+                raise ValueError(row.reason)
+            user, items = row
+            named = user is not None
+            sequence = UserSequence(_token(user if named else number, "user"), _tokens(items), named)
+        except ValueError as error:
+            on_broken(f"{path}, row {number}: {error}")
+            continue
+        yield sequence
+
+
 def _text_lines(path: Path) -> Iterator[str]:
     """Lines whose bytes may be no text, which :func:`_token` finds."""
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
@@ -100,7 +109,11 @@ def _text_lines(path: Path) -> Iterator[str]:
 
 def _lines(path: Path) -> _Rows:
     for number, line in enumerate(_text_lines(path), start=1):
-        yield number, (None, line.split())
+        yield number, (None, _words(line))
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(f"[{_BLANKS}]", text) if word]
 
 
 def _json_lines(path: Path) -> _Rows:
@@ -143,7 +156,7 @@ def _csv(path: Path) -> _Rows:
         if len(row) != len(header):
             yield number, _Broken(f"{len(row)} columns, the header has {len(header)}")
         else:
-            yield number, (None if user is None else row[user], row[items].split())
+            yield number, (None if user is None else row[user], _words(row[items]))
 
 
 def _parquet(path: Path) -> _Rows:

@@ -123,7 +123,7 @@ def without_tokens(file: Path) -> None:
         (["--topk", "many"], "--topk=many: input should be a valid integer"),
         (["--candidates", "none.txt"], "--candidates=none.txt: cannot be read"),
         (["--candidates", "strange.txt"], "1 of 2 candidates are no items of"),
-        (["--sequences", "none.jsonl"], "--sequences=none.jsonl: there is no such file"),
+        (["--sequences", "none.jsonl"], "--sequences=none.jsonl: cannot be read (No such file or directory)"),
         (["--sequences", "bad.parquet"], "bad.parquet: no readable parquet file"),
         (["--users", "all"], "give one of --users (of the data set) and --sequences (a file)"),
         (["--checkpoint", "none.pth"], "checkpoint none.pth does not exist"),

@@ -3,15 +3,18 @@
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from recbole.data.interaction import Interaction
 from recbole.quick_start import load_data_and_model
 from recbole.utils.case_study import full_sort_topk
 from tiny_dataset import N_ITEMS
 
 from recbole_llmdistill import Recommender
+from recbole_llmdistill.compat.item_counts import count_items
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.recommendation import ranking
 from recbole_llmdistill.recommendation import recommender as recommender_module
@@ -32,6 +35,7 @@ SEQUENTIAL = [
     "NextItNet",
     "SRGNN",
 ]
+MORE = [pytest.param(name, marks=pytest.mark.slow) for name in ("SRGNN", "GCSAN", "LightSANs", "RepeatNet", "SINE")]
 BERT4REC = {"transform": "mask_itemseq"}
 PAIRWISE = {"train_neg_sample_args": {"distribution": "uniform", "sample_num": 1, "dynamic": False}, "loss_type": "BPR"}
 
@@ -52,7 +56,7 @@ def test_rows(prepared) -> tuple[list[str], list[list[str]]]:
 test_rows.__test__ = False
 
 
-@pytest.mark.parametrize("name", SEQUENTIAL)
+@pytest.mark.parametrize("name", [*SEQUENTIAL, *MORE])
 def test_from_the_checkpoint_alone_as_recboles_full_sort_topk(train, tiny, name: str) -> None:
     trained = train(name, **settings_of(name))
     _, model, dataset, *_, test_data = load_data_and_model(str(trained.file))
@@ -246,6 +250,18 @@ def test_a_model_that_is_built_from_interactions_says_so_or_finds_them(train, ti
         Recommender.load(trained.file)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("FM", "FM scores rows of features, and neither users"), ("NeuMF", "NeuMF scores single pairs of a user and")],
+)
+def test_models_that_rank_no_catalogue_say_so(train, name: str, message: str) -> None:
+    labels = {"threshold": {"rating": 3}, "metrics": ["AUC"], "valid_metric": "AUC", "train_neg_sample_args": None}
+    labels["eval_args"] = {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "labeled"}
+    file = train(name, **(labels if name == "FM" else PAIRWISE | {"loss_type": None})).file
+    with pytest.raises(InputError, match=message):
+        Recommender.load(file)
+
+
 # Memory and order
 
 
@@ -322,6 +338,12 @@ def test_item_counts_are_small_and_read_without_this_package(train) -> None:
     without = trained.file.with_name("without.pth")
     torch.save(state, without)
     assert trained.file.stat().st_size - without.stat().st_size < 4 * N_ITEMS + 1024
+
+
+def test_a_data_set_without_items_has_no_counts() -> None:
+    rows = Interaction({"label": torch.ones(3)})
+    for dataset in (SimpleNamespace(), SimpleNamespace(inter_feat=rows, iid_field="item_id")):
+        assert count_items(dataset) is None
 
 
 def rewritten(file: Path, change) -> Path:

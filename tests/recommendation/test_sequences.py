@@ -56,6 +56,12 @@ def test_whole_numbers_are_tokens(tmp_path) -> None:
         assert read(tmp_path / name) == ([UserSequence("5", ["1", "2"])], [])
 
 
+def test_blanks_and_line_ends(tmp_path) -> None:
+    (tmp_path / "a.txt").write_text("a  b\tc\u00a0d \r\n\x0be\u2028f\r\n", newline="")
+    assert [row.items for row in read(tmp_path / "a.txt")[0]] == [["a", "b", "c\u00a0d"], ["\x0be\u2028f"]]
+    assert read_tokens(tmp_path / "a.txt", "--users") == ["a  b\tc\u00a0d", "\x0be\u2028f"]
+
+
 BROKEN = {
     '{"item_ids": ["a"]': "no JSON",
     "[" * 100_000: "no JSON",
@@ -149,8 +155,8 @@ def damaged_inside(path: Path) -> None:
         ("a.csv", lambda path: path.write_text(""), "no column item_ids, but none at all"),
         ("a.csv", lambda path: path.write_text('"a"b,c\n'), "row 1: "),
         ("a.json", lambda path: path.write_text("[]"), r"ends with none of \.jsonl, \.csv, \.parquet, \.txt"),
-        ("a.jsonl", lambda path: None, "there is no such file"),
-        ("a.jsonl", lambda path: path.mkdir(), "there is no such file"),
+        ("a.jsonl", lambda path: None, r"cannot be read \(No such file"),
+        ("a.jsonl", lambda path: path.mkdir(), r"cannot be read \(Is a dir"),
     ],
 )  # fmt: skip
 def test_an_unreadable_file_is_told_in_one_line(tmp_path, name: str, make, message: str) -> None:
