@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from recbole_llmdistill.cli.standard_streams import open_missing_streams
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.processes.signals import EndingSignals, tell
+from recbole_llmdistill.processes.signals import EndingSignals, tell, was_received
 
 BAD_INPUT = 2
 CLOSED_PIPE = 141  # what a shell reports of a process that SIGPIPE ended
@@ -48,8 +48,14 @@ def ends_with_one_line(command: Callable[..., int | None]) -> Callable[..., int]
                 return CLOSED_PIPE
             except OSError as error:
                 if error.errno not in _REFUSED:
+                    if was_received():
+                        return tell()
                     raise
                 return _fail(in_one_line(error))
+            except Exception:
+                if was_received():  # a library has put an error of its own in the place of the interruption
+                    return tell()
+                raise
 
     return main
 

@@ -48,25 +48,27 @@ def write_checkpoint(state: Any, file: str | os.PathLike, **_options) -> None:
         output = _Output(written)
         try:
             torch.save(to_plain(state), output)  # type: ignore[arg-type]  # of a file it needs no more than this
-        except RuntimeError:
+        except RuntimeError as error:
             if output.failure is not None:
                 raise output.failure from None
+            if isinstance(error.__context__, KeyboardInterrupt):  # between two writes
+                raise error.__context__ from None
             raise
 
 
 class _Output:
-    """A file for ``torch.save``, which tells of a full disk as ``unexpected pos 640 vs 598``.
+    """A file for ``torch.save``, which tells of a full disk, and of Ctrl-C, as ``unexpected pos 640 vs 598``.
 
     Args:
         file: open for writing.
 
     Attributes:
-        failure: what the system said, if it refused to write.
+        failure: why something was not written, if so.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.failure: OSError | None = None
+        self.failure: BaseException | None = None
 
     def write(self, data) -> int:
         """Write all of ``data``."""
@@ -74,7 +76,7 @@ class _Output:
         try:
             while rest:
                 rest = rest[self._file.write(rest) :]
-        except OSError as error:
+        except BaseException as error:  # an interruption is one
             self.failure = self.failure or error
             raise
         return len(data)

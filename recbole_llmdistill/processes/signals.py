@@ -24,6 +24,11 @@ def note(number: int) -> None:
     _received.append(signal.Signals(number))
 
 
+def was_received() -> bool:
+    """Whether a signal has asked the command to end."""
+    return bool(_received)
+
+
 def tell() -> int:
     """Say in a line which signal ended the command.
 

@@ -164,3 +164,25 @@ def test_ctrl_c_while_recbole_is_imported(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", str(tmp_path / "llmdistill"), "compare", "--models=SASRec", "--out=out"]
     done = subprocess.run([*command, "--dataset=ml-100k"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("unexpected pos 640 vs 598"), OSError(errno.EBADF, "Bad descriptor")])
+def test_an_error_that_a_library_makes_of_an_interruption_is_one(capsys, error: Exception) -> None:
+    @ends_with_one_line
+    def command() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise error from None
+
+    assert command() == 143
+    assert capsys.readouterr().err == "ended by SIGTERM\n"
+
+
+def test_the_same_error_without_an_interruption_keeps_its_traceback() -> None:
+    @ends_with_one_line
+    def command() -> None:
+        raise RuntimeError("unexpected pos 640 vs 598")
+
+    with pytest.raises(RuntimeError):
+        command()

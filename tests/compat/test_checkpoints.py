@@ -1,5 +1,6 @@
 """Checkpoints: readable with ``weights_only=True``, RecBole's own read safely, ``torch.load`` left alone."""
 
+import io
 import os
 import pickle
 import warnings
@@ -12,6 +13,7 @@ from recbole.quick_start import load_data_and_model
 from recbole.trainer import Trainer
 from recbole.utils.case_study import full_sort_topk
 
+from recbole_llmdistill.compat import checkpoints
 from recbole_llmdistill.compat.checkpoints import read_checkpoint, write_checkpoint
 from recbole_llmdistill.errors import InputError
 
@@ -136,3 +138,24 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch) -> None
     with pytest.raises(OSError, match="disk full"):
         write_checkpoint({"epoch": 2}, file)
     assert read_checkpoint(file) == {"epoch": 1}
+
+
+@pytest.mark.parametrize("failing", [1, 2, 5])
+def test_an_interruption_while_it_is_written_is_an_interruption(tmp_path, monkeypatch, failing: int) -> None:
+    class Interrupted(io.FileIO):
+        writes = 0
+
+        def write(self, data) -> int:
+            self.writes += 1
+            if self.writes == failing:
+                raise KeyboardInterrupt
+            return super().write(data)
+
+    file = tmp_path / "model.pth"
+    write_checkpoint({"weight": torch.zeros(3)}, file)
+    before = file.read_bytes()
+    monkeypatch.setattr(checkpoints, "open", lambda path, mode, buffering: Interrupted(path, mode), raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint({"weight": torch.ones(1000)}, file)
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pth"]
