@@ -19,8 +19,7 @@ def find_profile_file(config) -> Path:
     """
     instead = (
         "put a file there (one vector a user, see Files in docs/encode.md), set profile_path, or train without "
-        "profiles "
-        "by distill_alpha=0"
+        "profiles by distill_alpha=0"
     )
     return find_vectors(config, USERS, config["profile_path"], "profile_path", instead)
 

@@ -93,7 +93,6 @@ def _texts(inspection: Inspection) -> list[Finding]:
         findings.append(Finding(False, f"{short:,} texts have fewer than {_SHORT} words."))
     text = (
         f"{texts.duplicates:,} of {texts.users:,} {of.name} share their text with another; {texts.near_duplicates:,} "
-        "of "
-        f"{texts.sample:,} have a near-duplicate (cosine of words and word pairs at least {NEAR})."
+        f"of {texts.sample:,} have a near-duplicate (cosine of words and word pairs at least {NEAR})."
     )
     return [*findings, Finding(texts.near_duplicates <= _DUPLICATES * texts.sample, text)]

@@ -208,8 +208,7 @@ class GenerationJob:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(progress.failure_reasons.items()))
             yield (
                 f"{progress.failures:,} {self.of.name} failed ({reasons}), see {self.folder / FAILURES}; the same "
-                "command tries "
-                "them again"
+                "command tries them again"
             )
 
     def files(self) -> list[Path]:

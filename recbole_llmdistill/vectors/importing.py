@@ -149,8 +149,7 @@ def _spool(path: Path, pieces: Iterator[Piece], scratch: Path, of: Entity) -> Pr
             if piece.vectors.shape[1:] != shape:
                 raise InputError(
                     f"{path}: {of.name} from number {len(tokens) + 1} on have vectors of shape "
-                    f"{piece.vectors.shape[1:]}, "
-                    f"those before of {shape}"
+                    f"{piece.vectors.shape[1:]}, those before of {shape}"
                 )
             file.write(np.ascontiguousarray(piece.vectors, dtype="<f4"))
             tokens += piece.tokens

@@ -115,8 +115,7 @@ def table_of_arrays(
     if vectors.ndim != 3 or tokens.shape != vectors.shape[:1]:
         raise InputError(
             f"{path}: the {of.name} have shape {tokens.shape} and the vectors {vectors.shape}; expected [{of.name}] "
-            "and "
-            f"[{of.name}, D] or [{of.name}, K, D]"
+            f"and [{of.name}, D] or [{of.name}, K, D]"
         )
     if present is not None and present.shape != vectors.shape[:2]:
         raise InputError(f"{path}: has_profile has shape {present.shape}; expected {vectors.shape[:2]}")

@@ -141,8 +141,7 @@ def _from_lists(columns: list, tokens: list[str], path: Path, first: int, of: En
             odd = int(np.argmax(lengths != lengths[0]))
             raise InputError(
                 f"{path}, row {first + held[odd]}: the vector of {of.noun} {tokens[held[odd]]!r} has {lengths[odd]} "
-                "values, "
-                f"the first has {lengths[0]}; all need the same number"
+                f"values, the first has {lengths[0]}; all need the same number"
             )
         flat = values.flatten().to_numpy(zero_copy_only=False).reshape(len(held), -1 if len(held) else 0)
         flat = to_float32(flat, lambda row, held=held: f"{path}, row {first + held[row]}")
