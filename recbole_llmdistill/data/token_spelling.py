@@ -25,8 +25,7 @@ def differently_written(unknown: Iterable[str], known: Collection[str], of: Enti
     name, as_known = found[0]
     return (
         f"{len(found)} {of.name} are written otherwise than in the data set (the first is {name!r}, there "
-        f"{as_known!r}); "
-        "write them as the data set does, ids as texts or whole numbers"
+        f"{as_known!r}); write them as the data set does, ids as texts or whole numbers"
     )
 
 

@@ -50,15 +50,14 @@ class ProfileTexts:
         if self.thoughts:
             yield (
                 f"{self.path}: the texts of {len(self.thoughts):,} {self.of.name} hold a model's thought (the first "
-                "is that of "
-                f"{self.thoughts[0]!r}), which was left out here; who has nothing but a thought gets no vector: to "
-                "have them written again, remove their lines and start the same `llmdistill generate` again"
+                f"is that of {self.thoughts[0]!r}), which was left out here; who has nothing but a thought gets no "
+                "vector: to have them written again, remove their lines and start the same `llmdistill generate` "
+                "again"
             )
         if self.empty:
             yield (
                 f"{self.path}: {len(self.empty)} {self.of.name} have an empty text (the first is {self.empty[0]!r}) "
-                "and get no "
-                "vector"
+                "and get no vector"
             )
 
     def digest(self) -> str:

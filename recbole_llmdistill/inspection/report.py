@@ -103,8 +103,7 @@ def inspect_vectors(
     if not covered.any():
         raise InputError(
             f"{table.path}: none of its {len(table.tokens)} {of.name} has training interactions; check that the "
-            f"{of.noun} "
-            "ids are those of the .inter file"
+            f"{of.noun} ids are those of the .inter file"
         )
     tokens = split.tokens[covered]
     rows = np.array([row_of[token] for token in tokens.tolist()])

@@ -14,8 +14,7 @@ def summarize(inspection: Inspection) -> str:
     others = ITEMS if of is USERS else USERS
     lines.append(
         f"recall@{TOP} on validation {others.name}, {of.noun}-kNN with {NEIGHBOURS} neighbours, {taste.users} "
-        f"{of.name} "
-        "(95 % interval):"
+        f"{of.name} (95 % interval):"
     )
     recalls = {"random": taste.random, "popularity": taste.popularity, f"{of.text}s": taste.profiles}
     recalls[of.common] = taste.interactions

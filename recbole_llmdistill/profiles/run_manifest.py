@@ -69,8 +69,7 @@ def check_same(folder: Path, of: Entity, then: dict[str, Any], now: dict[str, An
     if differences:
         raise InputError(
             f"{folder} holds {of.text}s that were made otherwise ({'; '.join(differences)}); give --out another "
-            "folder, "
-            "or go back to the same settings"
+            "folder, or go back to the same settings"
         )
 
 

@@ -210,3 +210,19 @@ def test_texts_that_cannot_be_read(films: Path, tmp_path: Path, line: str, messa
     with pytest.raises(InputError) as caught:
         encode(of="items", dataset="films", texts=file, out=tmp_path / "v")
     assert message in str(caught.value)
+
+
+def test_several_texts_an_item(films: Path, tmp_path: Path) -> None:
+    file = tmp_path / "items.jsonl"
+    texts = [{"a": f"kind {n % 3} tag"} | ({"b": "sad song tag"} if n % 2 else {}) for n in range(9)]
+    lines = [json.dumps({"item_id": f"f{n}", "texts": both}) + "\n" for n, both in enumerate(texts)]
+    file.write_text("".join(lines))
+    result = encode(
+        of="items", dataset="films", texts=file, out=tmp_path / "v", dimensions=2, min_texts=1, show_progress=False
+    )
+    assert result.shape == (9, 2, 2)
+    table = read_profile_file(result.files[0], ITEMS)
+    assert table.present[:, 1].tolist() == [bool(n % 2) for n in range(9)]
+    text = read_profile_file(result.files[1], ITEMS)
+    np.testing.assert_array_equal(text.vectors, table.vectors)
+    assert result.files[1].read_text().startswith("iid:token\titem_emb_1:float_seq\titem_emb_2:float_seq\n")

@@ -122,8 +122,7 @@ def _as_table(path: Path, tokens: list[str], rows: list, shape: tuple[int, int, 
     if needed > _MOST_UNFILLED and needed > _MOST_RATIO * size:  # a full file has two bytes a value or more
         raise InputError(
             f"{path}: {shape[0]} {of.name} with {shape[1]} {of.text}s of {shape[2]} values would be {needed} bytes, "
-            "nearly "
-            "all of them absent; write fewer columns"
+            "nearly all of them absent; write fewer columns"
         )
     present = np.array([[len(vector) > 0 for vector in vectors] for vectors in rows], dtype=bool)
     table = np.zeros(shape, dtype=np.float32)

@@ -197,7 +197,6 @@ def _name_by_id(
     if len(without_text) == len(token2id) - 1:
         raise InputError(
             f"{file.path}: has no text for any of the {len(without_text)} items of the data set; check that "
-            f"{id_field} is "
-            "written there as in the .inter file"
+            f"{id_field} is written there as in the .inter file"
         )
     return frozenset(without_text)

@@ -53,9 +53,8 @@ def choose_id_column(path: Path, columns: Mapping[str, bool], wanted: str | None
     if columns[first]:
         return first
     raise InputError(
-        f"{path}: it cannot be told which column names the {of.name}: the first, {first!r}, may number the rows; "
-        "name it "
-        f"by --{of.noun}-column (its columns: {_listed(list(columns))})"
+        f"{path}: it cannot be told which column names the {of.name}: the first, {first!r}, may number the rows; name "
+        f"it by --{of.noun}-column (its columns: {_listed(list(columns))})"
     )
 
 
