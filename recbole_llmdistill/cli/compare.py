@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -15,12 +16,16 @@ from recbole_llmdistill.cli.recbole_arguments import leave_to_recbole
 from recbole_llmdistill.comparison.observer import Observer
 from recbole_llmdistill.errors import InputError
 
+if TYPE_CHECKING:
+    from recbole_llmdistill.comparison.plan.plan import Plan
+    from recbole_llmdistill.comparison.results import Results
+
 _FAILED = 1
 _ALL_CONTROLS = "shuffled,random,smoothed"
 _DEFAULTS = CompareOptions.model_fields
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "compare",
@@ -108,7 +113,7 @@ class _Progress(Observer):
         self._estimated = False
         self._bar: tqdm | None = None
 
-    def begin(self, plan, results) -> None:
+    def begin(self, plan: "Plan", results: "Results") -> None:
         """Say what there is and what is missing."""
         self._plan, self._results = plan, results
         missing, total = len(plan.missing(results)), len(plan.runs())
@@ -125,7 +130,7 @@ class _Progress(Observer):
         self._started = time.perf_counter()
         self._bar = tqdm(total=missing, unit="run", file=sys.stderr, disable=None)
 
-    def run_ended(self, record) -> None:
+    def run_ended(self, record: dict[str, Any]) -> None:
         """A line of it."""
         from recbole_llmdistill.comparison.run.live import finished_line, remaining_seconds, spell_seconds
 

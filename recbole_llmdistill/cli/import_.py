@@ -12,7 +12,7 @@ from recbole_llmdistill.files.scratch_folder import scratch_folder
 from recbole_llmdistill.messages import PrintedMessages
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "import",

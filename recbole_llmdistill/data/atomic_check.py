@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from recbole_llmdistill.data.fast.tokens import MISSING_NUMBERS
 from recbole_llmdistill.errors import InputError
@@ -182,7 +183,7 @@ class AtomicText:
                     f"{_short(line)}; convert the file, or {mend}"
                 )
 
-    def _open(self):
+    def _open(self) -> BinaryIO:
         try:
             return open(self.path, "rb")
         except OSError as error:
@@ -216,7 +217,7 @@ def _first_problem_of_shape(text: AtomicText, columns: tuple[str, ...], size: in
     return None
 
 
-def _count_fits(file, separator: bytes, columns: int) -> bool:
+def _count_fits(file: BinaryIO, separator: bytes, columns: int) -> bool:
     separators = lines = 0
     end = b"\n"
     while chunk := file.read(_CHUNK):

@@ -3,14 +3,18 @@
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recbole_llmdistill.data.user_names import differently_written
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.atomic_files import AtomicFile
 from recbole_llmdistill.messages import Messages
 
+if TYPE_CHECKING:
+    from recbole.config import Config
 
-def check_known_users(config, users: Collection[str], source: Path, messages: Messages) -> None:
+
+def check_known_users(config: "Config", users: Collection[str], source: Path, messages: Messages) -> None:
     """Say how many of ``users`` the data set does not know; where no ``.inter`` file is found, say that.
 
     Args:
@@ -44,7 +48,7 @@ def check_known_users(config, users: Collection[str], source: Path, messages: Me
         )
 
 
-def _users(path: Path, config) -> set[str]:
+def _users(path: Path, config: "Config") -> set[str]:
     file = replace(AtomicFile.of(config, "inter"), path=path)
     try:
         with open(path, encoding=file.encoding) as lines:

@@ -1,13 +1,17 @@
 """Find the profile file that belongs to a data set."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.formats.vectors import BINARY_SUFFIX, TEXT_SUFFIX, newest_twin
 
+if TYPE_CHECKING:
+    from recbole.config import Config
 
-def find_profile_file(config) -> Path:
+
+def find_profile_file(config: "Config") -> Path:
     """Path of the profile vectors: ``profile_path`` if set, else beside the data set, else what this package ships.
 
     ``profile_path`` may be a file, or a folder with ``<dataset>.useremb`` or ``<dataset>.useremb.npz`` in it. Where

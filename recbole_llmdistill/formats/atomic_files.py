@@ -7,8 +7,13 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recbole_llmdistill.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from recbole.config import Config
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class AtomicFile:
     separator: str
 
     @classmethod
-    def of(cls, config, suffix: str) -> "AtomicFile":
+    def of(cls, config: "Config", suffix: str) -> "AtomicFile":
         """The ``.inter``, ``.item`` or ``.user`` file (``suffix`` without the dot) of a RecBole config's data set."""
         path = Path(config["data_path"]) / f"{config['dataset']}.{suffix}"
         return cls(path, config["encoding"] or "utf-8", config["field_separator"])
@@ -59,7 +64,7 @@ class AtomicFile:
                 raise InputError(f"{self.path}, line {number}: {len(cells)} columns, the header has {columns}")
             yield number, cells
 
-    def table(self, positions: list[int] | None = None):
+    def table(self, positions: list[int] | None = None) -> "pd.DataFrame":
         """All rows as a pandas table of strings, under the header as it is written; empty cells are empty strings.
 
         Args:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from recbole_llmdistill.inspection.user_fields import UserField, favourite_genre
 from recbole_llmdistill.inspection.user_map import lay_out
 from recbole_llmdistill.inspection.vector_statistics import VectorStatistics, measure_vectors
 from recbole_llmdistill.vectors.sampling import sample_rows
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 MAP_USERS = 2000
 
@@ -79,7 +82,7 @@ class Inspection:
 
 
 def inspect_vectors(
-    table: ProfileTable, split: Split, texts: ProfileTexts | None, config, genre_field: str | None = None
+    table: ProfileTable, split: Split, texts: ProfileTexts | None, config: "Config", genre_field: str | None = None
 ) -> Inspection:
     """Look at vectors in the light of a data set.
 

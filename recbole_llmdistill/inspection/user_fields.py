@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -9,6 +10,9 @@ import scipy.sparse as sp
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.atomic_files import AtomicFile
 from recbole_llmdistill.profiles.history.item_values import split_values, top_level
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 _MOST_VALUES = 10  # and "other", which is what a legend can tell apart
 _OTHER, _UNKNOWN = "other", "unknown"
@@ -34,7 +38,7 @@ class UserField:
     values: np.ndarray
 
 
-def read_user_fields(config, user_tokens: np.ndarray) -> list[UserField]:
+def read_user_fields(config: "Config", user_tokens: np.ndarray) -> list[UserField]:
     """Fields of the data set's ``.user`` file that can colour a map, for these users; none where there is no file."""
     columns = _read_atomic(config, "user", config["USER_ID_FIELD"], user_tokens)
     fields = []
@@ -55,7 +59,7 @@ def read_user_fields(config, user_tokens: np.ndarray) -> list[UserField]:
 
 
 def favourite_genre(
-    config, training: sp.csr_matrix, item_tokens: np.ndarray, field: str | None = None
+    config: "Config", training: sp.csr_matrix, item_tokens: np.ndarray, field: str | None = None
 ) -> UserField | None:
     """Each user's favourite genre: the one most above what its share among all training interactions lets expect.
 
@@ -118,7 +122,7 @@ def _values(kind: str, cells: np.ndarray, separator: str) -> list[list[str]]:
     return values
 
 
-def _read_atomic(config, suffix: str, key: str, tokens: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
+def _read_atomic(config: "Config", suffix: str, key: str, tokens: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
     """Field -> (type, cells of these tokens); read here, since RecBole would filter interactions by these files."""
     file = AtomicFile.of(config, suffix)
     path = file.path
