@@ -1,7 +1,9 @@
 """Anybody's own tables of interactions, items and users: csv, tsv or parquet."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from pydantic import Field
@@ -93,7 +95,7 @@ class Tables(Source):
     options_file = "all of these in a file; see docs/convert.md"
 
     @classmethod
-    def from_yaml(cls, path: Path, **given) -> "Tables":
+    def from_yaml(cls, path: Path, **given: Any) -> "Tables":
         """The attributes from a yaml file, but for those that are given.
 
         Raises:
@@ -188,7 +190,9 @@ class Tables(Source):
             raise files.missing(pattern, option)
         return found
 
-    def _features(self, files: RawFiles, found: list[RawFile], id_name: str, taken, notes: list[str]) -> "_Features":
+    def _features(
+        self, files: RawFiles, found: list[RawFile], id_name: str, taken: Collection[str], notes: list[str]
+    ) -> "_Features":
         """The fields of items or users, by the kinds of their columns."""
         features = _Features(id_name)
         if not found:
@@ -282,7 +286,16 @@ class _Features(dict):
         """Set the table and the values of its ids."""
         self.table, self._ids = table, ids
 
-    def add(self, table: Table, column: str, kind: str, values: pl.Expr, taken, notes: list[str], is_id=False) -> None:
+    def add(
+        self,
+        table: Table,
+        column: str,
+        kind: str,
+        values: pl.Expr,
+        taken: Collection[str],
+        notes: list[str],
+        is_id: bool = False,
+    ) -> None:
         """One more field, under a name that RecBole does not know yet: it has one name space for all files."""
         plain = _plain_name(column)
         name = plain

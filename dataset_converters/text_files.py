@@ -1,6 +1,6 @@
 """Read the text formats that publishers use: csv with checked columns, and small tables in old encodings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -33,7 +33,7 @@ def csv_header(path: Path, separator: str = ",") -> list[str]:
         raise InputError(f"{path.name} is empty") from error
 
 
-def check_columns(path: Path, expected, found: list[str]) -> None:
+def check_columns(path: Path, expected: Iterable[str], found: list[str]) -> None:
     """Refuse a table that lacks a column.
 
     Raises:

@@ -121,7 +121,7 @@ def encode(
 
 
 def _texts(
-    options: EncodeOptions, of: Entity, config, messages: Messages
+    options: EncodeOptions, of: Entity, config: Any, messages: Messages
 ) -> tuple[ProfileTexts, dict[str, Any] | None]:
     """The texts that are to be encoded, and their manifest; None: the one beside them.
 

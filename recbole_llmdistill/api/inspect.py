@@ -120,7 +120,7 @@ def inspect(
     return InspectResult(inspection, summarize(inspection), [options.out] if options.out else [], messages)
 
 
-def _texts(options: InspectOptions, of: Entity, config, beside: Path) -> ProfileTexts | None:
+def _texts(options: InspectOptions, of: Entity, config: Any, beside: Path) -> ProfileTexts | None:
     """The texts asked for, or those at hand, or None."""
     from recbole_llmdistill.files.resources import properties
     from recbole_llmdistill.formats.manifest import read_manifest

@@ -4,10 +4,13 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recbole_llmdistill.config.command_line import arguments_replaced
 from recbole_llmdistill.config.recbole_config import build_config
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 
 def config_of(
@@ -16,7 +19,7 @@ def config_of(
     config_files: Sequence[Path] = (),
     settings: Mapping[str, Any] | None = None,
     command_line: Sequence[str] = (),
-):
+) -> "Config":
     """RecBole's config of these settings, each counting for more than the one before; not of ``sys.argv``.
 
     Args:

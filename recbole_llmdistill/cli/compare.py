@@ -5,6 +5,7 @@ import logging
 import sys
 import time
 from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -13,10 +14,14 @@ from recbole_llmdistill.cli.options import add_options, from_arguments
 from recbole_llmdistill.cli.recbole_arguments import leave_to_recbole
 from recbole_llmdistill.comparison.observer import Observer
 
+if TYPE_CHECKING:
+    from recbole_llmdistill.comparison.plan.plan import Plan
+    from recbole_llmdistill.comparison.results import Results
+
 _FAILED = 1
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "compare",
@@ -63,7 +68,7 @@ class _Progress(Observer):
         self._estimated = False
         self._bar: tqdm | None = None
 
-    def begin(self, plan, results) -> None:
+    def begin(self, plan: "Plan", results: "Results") -> None:
         """Say what there is and what is missing."""
         self._plan, self._results = plan, results
         missing, total = len(plan.missing(results)), len(plan.runs())
@@ -80,7 +85,7 @@ class _Progress(Observer):
         self._started = time.perf_counter()
         self._bar = tqdm(total=missing, unit="run", file=sys.stderr, disable=None)
 
-    def run_ended(self, record) -> None:
+    def run_ended(self, record: dict[str, Any]) -> None:
         """A line of it."""
         from recbole_llmdistill.comparison.run.live import finished_line, remaining_seconds, spell_seconds
 

@@ -13,7 +13,7 @@ EXAMPLE = """examples:
 """
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``, with a sub-command a source."""
     parser = commands.add_parser(
         "convert",

@@ -5,7 +5,7 @@ import argparse
 from recbole_llmdistill.errors import InputError
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser("describe")
     parser.add_argument("dataset", help="name below --data_path, or path of the folder")

@@ -44,7 +44,7 @@ class Finding:
         return f"{self.state:<6}{self.text}" + (f"; mend: {self.mend}" if self.mend else "")
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser("doctor")
     parser.add_argument("--dataset", "-d", help="also check that this data set has fitting profiles, e.g. ml-100k")

@@ -12,7 +12,7 @@ from recbole_llmdistill.messages import PrintedMessages
 from recbole_llmdistill.vectors.encoders.protocol import ENCODERS
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "encode",

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from recbole_llmdistill.cli.standard_streams import open_missing_streams
 from recbole_llmdistill.errors import InputError
@@ -31,7 +32,7 @@ def ends_with_one_line(command: Callable[..., int | None]) -> Callable[..., int]
     """
 
     @functools.wraps(command)
-    def main(*args, **kwargs) -> int:
+    def main(*args: Any, **kwargs: Any) -> int:
         open_missing_streams()
         logging.raiseExceptions = False  # of a full disk or a closed terminal the log would print a traceback a line
         with EndingSignals():

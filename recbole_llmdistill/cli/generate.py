@@ -12,7 +12,7 @@ from recbole_llmdistill.profiles.options import GenerateOptions
 _FAILED = 1
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "generate",

@@ -13,7 +13,7 @@ from recbole_llmdistill.formats.entity import ENTITIES, USERS
 from recbole_llmdistill.messages import PrintedMessages
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "import",

@@ -8,7 +8,7 @@ from recbole_llmdistill.cli.recbole_arguments import check_settings
 from recbole_llmdistill.messages import PrintedMessages
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "inspect",

@@ -14,7 +14,7 @@ Row = tuple[str, str]
 """A name, and one line on it."""
 
 
-def add_parser(commands, kind: str) -> None:
+def add_parser(commands: argparse._SubParsersAction, kind: str) -> None:
     """Add the command ``kind``, one of :data:`LISTS`, to ``llmdistill``."""
     parser = commands.add_parser(kind, description=f"What {kind} there are.")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")

@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "merge",

@@ -7,11 +7,15 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from recbole_llmdistill.errors import InputError
 
+if TYPE_CHECKING:
+    from recbole.config import Config
 
-def check_processes(config, processes: int, world_size: int) -> None:
+
+def check_processes(config: "Config", processes: int, world_size: int) -> None:
     """Refuse a number of processes that this machine or the batch size does not suit.
 
     Args:

@@ -9,7 +9,7 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.messages import PrintedMessages
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "recommend",

@@ -13,7 +13,7 @@ EPILOG = (
 )
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "tune",

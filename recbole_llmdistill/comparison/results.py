@@ -148,7 +148,7 @@ class ResultsFolder(Results):
     def __enter__(self) -> "ResultsFolder":
         return self
 
-    def __exit__(self, *_exception) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
 

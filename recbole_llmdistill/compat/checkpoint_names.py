@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from recbole.config import Config
 from recbole.trainer import Trainer
 
@@ -84,7 +85,7 @@ def _remove_stale(folder: Path) -> None:
                 (folder / name).unlink()
 
 
-def _init_trainer(self: Trainer, original: Callable, config: Config, model) -> None:
+def _init_trainer(self: Trainer, original: Callable, config: Config, model: torch.nn.Module) -> None:
     original(self, config, model)
     if config["local_rank"] != 0:
         return

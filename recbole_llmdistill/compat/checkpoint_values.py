@@ -14,7 +14,7 @@ import re
 import sys
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,7 +126,7 @@ class _Reader:
         if self.left < 0:
             raise ValueError(f"it has more than {MOST_VALUES} values")
 
-    def _entries(self, entries, depth: int):
+    def _entries(self, entries: Iterable[tuple[Any, Any]], depth: int) -> Iterator[tuple[Any, Any]]:
         for key, described in entries:
             if not isinstance(key, (str, int, float, tuple, type(None))):
                 raise ValueError("it has a key that is neither text nor number")

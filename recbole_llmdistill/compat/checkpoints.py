@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from unittest import mock
 
 import torch
+from recbole.config import Config
 from recbole.model import abstract_recommender
 from recbole.model.sequential_recommender import s3rec
 from recbole.quick_start import quick_start
@@ -39,7 +40,7 @@ from recbole_llmdistill.files.atomic_write import written_atomically
 _at_work: ContextVar[torch.nn.Module | None] = ContextVar("model at work", default=None)
 
 
-def write_checkpoint(state: Any, file: str | os.PathLike, **_options) -> None:
+def write_checkpoint(state: Any, file: str | os.PathLike, **_options: Any) -> None:
     """Write ``state`` atomically, with plain values in the place of configs, enums and NumPy objects.
 
     Stands in for ``torch.save`` in RecBole's trainers, whose ``pickle_protocol`` it ignores.
@@ -70,7 +71,7 @@ class _Output:
         self._file = file
         self.failure: BaseException | None = None
 
-    def write(self, data) -> int:
+    def write(self, data: Any) -> int:
         """Write all of ``data``."""
         rest = memoryview(data)
         try:
@@ -85,7 +86,7 @@ class _Output:
         """Nothing waits."""
 
 
-def read_checkpoint(file: str | os.PathLike, map_location=None, **_options) -> dict[str, Any]:
+def read_checkpoint(file: str | os.PathLike, map_location: Any = None, **_options: Any) -> dict[str, Any]:
     """Read a checkpoint of this package, or one that RecBole wrote; nothing that it names is imported or called.
 
     What its config says of other files is dropped: see :mod:`recbole_llmdistill.compat.loaded_config`.
@@ -133,7 +134,7 @@ class _TorchWithPlainCheckpoints(types.ModuleType):
     """``torch`` as RecBole's modules see it: everything is torch's, but for checkpoints."""
 
     @staticmethod
-    def save(state: Any, file: str | os.PathLike, **_options) -> None:
+    def save(state: Any, file: str | os.PathLike, **_options: Any) -> None:
         model = _at_work.get()
         tables: TokenTables | None = getattr(model, "token_tables", None)
         if isinstance(state, dict) and "state_dict" in state and model is not None and tables:
@@ -144,7 +145,7 @@ class _TorchWithPlainCheckpoints(types.ModuleType):
         write_checkpoint(state, file)
 
     @staticmethod
-    def load(file: str | os.PathLike, map_location=None, **_options) -> dict[str, Any]:
+    def load(file: str | os.PathLike, map_location: Any = None, **_options: Any) -> dict[str, Any]:
         state, model = read_checkpoint(file, map_location), _at_work.get()
         if tables := getattr(model, "token_tables", None):
             check_numbering(state, tables, os.fspath(file))
@@ -163,17 +164,19 @@ def _working_on(model: torch.nn.Module) -> Iterator[None]:
         _at_work.reset(token)
 
 
-def _by_trainer(self, original: Callable, *args, **kwargs) -> Any:
+def _by_trainer(self: Any, original: Callable, *args: Any, **kwargs: Any) -> Any:
     with _working_on(self.model):
         return original(self, *args, **kwargs)
 
 
-def _by_model(self: torch.nn.Module, original: Callable, *args, **kwargs) -> None:
+def _by_model(self: torch.nn.Module, original: Callable, *args: Any, **kwargs: Any) -> None:
     with _working_on(self):
         original(self, *args, **kwargs)
 
 
-def _remember_items(self: torch.nn.Module, original: Callable, config, dataset, *args, **kwargs) -> None:
+def _remember_items(
+    self: torch.nn.Module, original: Callable, config: Any, dataset: Any, *args: Any, **kwargs: Any
+) -> None:
     original(self, config, dataset, *args, **kwargs)
     self.token_tables = TokenTables.of(dataset)  # type: ignore[assignment]  # neither a weight nor a module
     self.item_counts = item_counts.count_items(dataset)  # type: ignore[assignment]  # likewise
@@ -187,14 +190,14 @@ def _load_other_parameter(self: torch.nn.Module, original: Callable, parameters:
     original(self, {name: value for name, value in (parameters or {}).items() if name in own})
 
 
-def _load_data_and_model(model_file):
+def _load_data_and_model(model_file: Any) -> Any:
     """Runs in the place of RecBole's function, so its names are looked up in RecBole's module."""
     from recbole_llmdistill.compat.checkpoints import load_with_plain_checkpoint
 
     return load_with_plain_checkpoint(model_file)
 
 
-def load_with_plain_checkpoint(model_file: str | os.PathLike):
+def load_with_plain_checkpoint(model_file: str | os.PathLike) -> tuple:
     """RecBole's ``load_data_and_model`` itself, on what :func:`read_checkpoint` gives.
 
     Raises:
@@ -205,7 +208,7 @@ def load_with_plain_checkpoint(model_file: str | os.PathLike):
     config = config_of(state, file)
     check_data_set_is_there(config, file)
 
-    def create_dataset(config):
+    def create_dataset(config: Config) -> Any:
         dataset = quick_start.create_dataset(config)
         if tables := TokenTables.of(dataset):
             check_numbering(state, tables, file)
@@ -231,7 +234,7 @@ def config_of(state: Mapping[str, Any], file: str) -> quick_start.Config:
     return config
 
 
-def rebuild_model(state: Mapping[str, Any], dataset, file: str) -> torch.nn.Module:
+def rebuild_model(state: Mapping[str, Any], dataset: Any, file: str) -> torch.nn.Module:
     """The model of a checkpoint, as RecBole's ``load_data_and_model`` makes it of a training part.
 
     Args:

@@ -10,6 +10,9 @@ labelled 0, which a filter may have taken. ``_normalize`` cannot put 1 into a co
 PyTorch arrays that pandas 3 protects.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
@@ -155,7 +158,7 @@ def _buckets(values: np.ndarray, field: str, how: dict) -> np.ndarray:
     raise InputError(f"discretization: {field}: method {method!r} is neither ED nor LD")
 
 
-def _numbers(dataset: Dataset, fields, setting: str) -> list[str]:
+def _numbers(dataset: Dataset, fields: Iterable[str], setting: str) -> list[str]:
     """Those of the fields that hold numbers; the log says which do not."""
     for field in fields or ():
         if field not in dataset.field2type:
@@ -202,7 +205,7 @@ def _dataframe_to_interaction(self: Dataset, data: pd.DataFrame) -> Interaction:
     return Interaction(columns)
 
 
-def _flat(column: pd.Series, kind: FeatureType):
+def _flat(column: pd.Series, kind: FeatureType) -> Any:
     """All values of a column, one after another."""
     if kind not in _SEQUENCES:
         return column.array if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy()

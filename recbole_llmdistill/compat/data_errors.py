@@ -6,6 +6,7 @@ later; lists longer than the catalogue fail in ``torch.topk`` after the first ep
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from recbole.data.dataset import Dataset
 from recbole.evaluator import Collector
@@ -52,7 +53,7 @@ def _build(self: Dataset, original: Callable) -> list[Dataset]:
     return parts
 
 
-def _data_collect(self: Collector, original: Callable, train_data) -> None:
+def _data_collect(self: Collector, original: Callable, train_data: Any) -> None:
     from recbole_llmdistill.data.dataset_check import check_catalogue
 
     check_catalogue(self.config, train_data.dataset.item_num - 1)

@@ -5,6 +5,7 @@ import inspect
 import types
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 
 def extend(owner: type | ModuleType, method: str, extension: Callable) -> None:
@@ -17,7 +18,7 @@ def extend(owner: type | ModuleType, method: str, extension: Callable) -> None:
         return
 
     @functools.wraps(original, updated=())
-    def extended(self, *args, **kwargs):
+    def extended(self: Any, *args: Any, **kwargs: Any) -> Any:
         return extension(self, original, *args, **kwargs)
 
     extended.__extension__ = extension  # type: ignore[attr-defined]  # functions take any attribute

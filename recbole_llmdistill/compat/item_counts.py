@@ -19,7 +19,7 @@ KEY = "item_counts"
 VERSION = 1
 
 
-def count_items(dataset) -> torch.Tensor | None:
+def count_items(dataset: Any) -> torch.Tensor | None:
     """Counts ``[N]`` int32 of the data set that a model is built on, its training part; None where it has no items."""
     rows = getattr(dataset, "inter_feat", None)
     if rows is None or getattr(dataset, "iid_field", None) not in rows:  # as of a context-aware model

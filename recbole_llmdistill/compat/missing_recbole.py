@@ -6,6 +6,7 @@ RecBole is not among this package's requirements, because its metadata pins Ray 
 
 import sys
 from importlib.abc import MetaPathFinder
+from typing import Any
 
 REQUIREMENT = "recbole==1.2.1"
 COMMAND = f"pip install --no-deps {REQUIREMENT}"
@@ -14,7 +15,7 @@ COMMAND = f"pip install --no-deps {REQUIREMENT}"
 class _Last(MetaPathFinder):
     """Asked after all others, so only where RecBole is not to be found."""
 
-    def find_spec(self, fullname: str, path=None, target=None) -> None:
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
         if fullname == "recbole":
             raise ModuleNotFoundError(f"RecBole is not installed: {COMMAND}", name=fullname)
 

@@ -9,6 +9,7 @@ sampler of training rows also gets the run's seed: RecBole leaves it at 0.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from recbole.data.dataloader import AbstractDataLoader, FullSortEvalDataLoader, NegSampleEvalDataLoader
@@ -22,7 +23,7 @@ from recbole_llmdistill.compat.extend import extend
 _ROWS = ("rec.topk", "rec.meanrank", "rec.score", "rec.items", "data.label")
 
 
-def _init_loader(self: AbstractDataLoader, original: Callable, *args, **kwargs) -> None:
+def _init_loader(self: AbstractDataLoader, original: Callable, *args: Any, **kwargs: Any) -> None:
     original(self, *args, **kwargs)
     if not isinstance(self.sampler, DistributedSampler):
         return

@@ -78,7 +78,7 @@ def _init_device(config: Config, original: Callable) -> None:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings["nproc"]))
 
 
-def _start_gloo(init_process_group: Callable, backend: str, **options) -> None:
+def _start_gloo(init_process_group: Callable, backend: str, **options: Any) -> None:
     init_process_group(backend="gloo", **options)
     if distributed.group.WORLD is not None:
         _gloo_groups.append(distributed.group.WORLD)
@@ -92,7 +92,7 @@ def end_process(status: int = 0) -> None:
     os._exit(status)
 
 
-def _run_recboles(rank: int, original: Callable, *args) -> None:
+def _run_recboles(rank: int, original: Callable, *args: Any) -> None:
     if (parent := multiprocessing.parent_process()) is not None and parent.pid is not None:
         end_with(parent.pid)
     try:
@@ -111,7 +111,7 @@ def _init_trainer(self: Trainer, original: Callable, config: Config, model: torc
         self.saved_model_file = name[0]
 
 
-def _save_checkpoint(self: Trainer, original: Callable, *args, **kwargs) -> None:
+def _save_checkpoint(self: Trainer, original: Callable, *args: Any, **kwargs: Any) -> None:
     original(self, *args, **kwargs)
     if not self.config["single_spec"]:
         distributed.barrier()  # whoever reads the file next will find it whole

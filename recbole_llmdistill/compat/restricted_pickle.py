@@ -22,14 +22,14 @@ class Recorded:
     state: Any
     entries: list[tuple[Any, Any]]
 
-    def __new__(cls, *arguments, **named) -> "Recorded":
+    def __new__(cls, *arguments: Any, **named: Any) -> "Recorded":
         recorded = object.__new__(cls)
         recorded.arguments = arguments
         recorded.state = None
         recorded.entries = []
         return recorded
 
-    def __init__(self, *arguments, **named) -> None:
+    def __init__(self, *arguments: Any, **named: Any) -> None:
         pass
 
     def __setstate__(self, state: Any) -> None:
@@ -38,7 +38,7 @@ class Recorded:
     def __setitem__(self, key: Any, value: Any) -> None:
         self.entries.append((key, value))
 
-    def _nothing(self, *_values) -> None:
+    def _nothing(self, *_values: Any) -> None:
         pass
 
     append = extend = add = _nothing

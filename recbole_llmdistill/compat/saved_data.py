@@ -11,6 +11,7 @@ from collections.abc import Callable
 from logging import getLogger
 from typing import Any
 
+from recbole.config import Config
 from recbole.data import utils
 
 from recbole_llmdistill.compat.extend import exchange_code, extend
@@ -23,7 +24,7 @@ from recbole_llmdistill.errors import InputError
 class _Files:
     """``os`` as one function of RecBole's sees it: a saved file is there only if it may be unpickled."""
 
-    def __init__(self, config, setting: str) -> None:
+    def __init__(self, config: Config, setting: str) -> None:
         self.config, self.setting = config, setting
         self.path = types.SimpleNamespace(join=os.path.join, exists=self._may_be_read)
 
@@ -42,36 +43,36 @@ class _Files:
         return False
 
 
-def _read_if_asked(original: types.FunctionType, setting: str, config, *args) -> Any:
+def _read_if_asked(original: types.FunctionType, setting: str, config: Config, *args: Any) -> Any:
     names = {**vars(utils), "os": _Files(config, setting)}
     return types.FunctionType(original.__code__, names)(config, *args)
 
 
-def create_dataset(config) -> Any:
+def create_dataset(config: Config) -> Any:
     """RecBole's function of this name, which unpickles only where that is asked for."""
     return _read_if_asked(_originals["create_dataset"], "dataset_save_path", config)
 
 
-def load_split_dataloaders(config) -> Any:
+def load_split_dataloaders(config: Config) -> Any:
     """Likewise."""
     return _read_if_asked(_originals["load_split_dataloaders"], "dataloaders_save_path", config)
 
 
-def _create_dataset(config):
+def _create_dataset(config: Config) -> Any:
     """Runs in the place of RecBole's function, so its names are looked up in RecBole's module."""
     from recbole_llmdistill.compat import saved_data
 
     return saved_data.create_dataset(config)
 
 
-def _load_split_dataloaders(config):
+def _load_split_dataloaders(config: Config) -> Any:
     """Likewise."""
     from recbole_llmdistill.compat import saved_data
 
     return saved_data.load_split_dataloaders(config)
 
 
-def _save_split_dataloaders(config, original: Callable, dataloaders) -> None:
+def _save_split_dataloaders(config: Config, original: Callable, dataloaders: Any) -> None:
     generators = [(loader, loader.generator, getattr(loader.sampler, "generator", None)) for loader in dataloaders]
     try:
         original(config, dataloaders=dataloaders)

@@ -45,7 +45,7 @@ class TokenTables:
         return self  # RecBole copies a whole model to count its operations
 
     @classmethod
-    def of(cls, dataset) -> "TokenTables | None":
+    def of(cls, dataset: Any) -> "TokenTables | None":
         """Those of a loaded RecBole data set; None where it numbers nothing."""
         if not getattr(dataset, "field2id_token", None) or not getattr(dataset, "iid_field", None):
             return None

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import recbole_llmdistill
 from recbole_llmdistill.config.settings_file import check_settings_file
 from recbole_llmdistill.errors import InputError
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 _SET_BY_RECBOLE = ("MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "device", "single_spec", "local_rank")
 # What RecBole's Config raises where it refuses a setting.
@@ -31,7 +34,7 @@ def build_config(
     dataset: str | None,
     config_files: Sequence[str] | None = None,
     config_dict: Mapping[str, Any] | None = None,
-):
+) -> "Config":
     """RecBole's config of these settings and ``sys.argv``, each counting for more than the one before.
 
     Raises:
@@ -70,7 +73,7 @@ def build_config(
     return config
 
 
-def _check_pairs(config) -> None:
+def _check_pairs(config: "Config") -> None:
     from recbole.data.dataloader import UserDataLoader
     from recbole.data.utils import get_dataloader
     from recbole.utils import InputType
@@ -84,7 +87,7 @@ def _check_pairs(config) -> None:
         )
 
 
-def _check_values(config) -> None:
+def _check_values(config: "Config") -> None:
     """Tell a value that is not allowed better than RecBole does, whatever model it is."""
     from recbole_llmdistill.config.recbole_settings import check_settings
 

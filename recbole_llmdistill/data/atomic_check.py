@@ -11,6 +11,7 @@ import mmap
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from recbole_llmdistill.data.fast.tokens import MISSING_NUMBERS
 from recbole_llmdistill.errors import InputError
@@ -119,7 +120,7 @@ def _first_problem_of_shape(text: AtomicText, columns: tuple[str, ...], size: in
     return None
 
 
-def _count_fits(file, separator: bytes, columns: int) -> bool:
+def _count_fits(file: BinaryIO, separator: bytes, columns: int) -> bool:
     separators = lines = 0
     end = b"\n"
     while chunk := file.read(_CHUNK):

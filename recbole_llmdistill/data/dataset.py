@@ -6,9 +6,11 @@ Filters, order and split of these rows are RecBole's for every ``eval_args``.
 """
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import torch
+from recbole.config import Config
 from recbole.data.interaction import Interaction
 
 from recbole_llmdistill.data.fast.loading import FileLoading
@@ -109,7 +111,7 @@ class DistillationDataset(FileLoading, RowSplitting):
     def __len__(self) -> int:
         return len(self.inter_feat) if self.windows is None else len(self.windows)
 
-    def __getitem__(self, index, join: bool = True) -> Interaction:
+    def __getitem__(self, index: Any, join: bool = True) -> Interaction:
         if self.windows is not None:
             batch = self._window_batch(index)
         elif self.benchmark_filename_list is not None:
@@ -118,7 +120,7 @@ class DistillationDataset(FileLoading, RowSplitting):
             batch = self._prefix_batch(index)
         return self.join(batch) if join else batch
 
-    def _prefix_batch(self, index) -> Interaction:
+    def _prefix_batch(self, index: Any) -> Interaction:
         """RecBole's rows: each target with the padded lists of the interactions before it."""
         rows = self.inter_feat[index]
         target = torch.as_tensor(rows[TARGET_INDEX])
@@ -130,7 +132,7 @@ class DistillationDataset(FileLoading, RowSplitting):
                 columns[getattr(self, f"{field}_list_field")] = self._gather(field, position, real)
         return Interaction(columns)
 
-    def _window_batch(self, index) -> Interaction:
+    def _window_batch(self, index: Any) -> Interaction:
         raise NotImplementedError
 
     def _positions(self, start: torch.Tensor, length: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -144,7 +146,7 @@ class DistillationDataset(FileLoading, RowSplitting):
         real = real.view(real.shape + (1,) * (values.dim() - real.dim()))
         return torch.where(real, values, torch.zeros((), dtype=values.dtype))  # a product with 0 would keep NaN and inf
 
-    def inter_matrix(self, form: str = "coo", value_field: str | None = None):
+    def inter_matrix(self, form: str = "coo", value_field: str | None = None) -> Any:
         """Sparse user-item matrix of this part; RecBole's method finds each user's first item in the prefix lists."""
         target = self.inter_feat[TARGET_INDEX]
         index = torch.cat([target, target[self.inter_feat[self.item_list_length_field] == 1] - 1])
@@ -219,7 +221,7 @@ class CausalSequenceDataset(DistillationDataset):
         self.is_target = torch.zeros(len(self.sorted_interactions), dtype=torch.bool)
         self.is_target[self.inter_feat[TARGET_INDEX]] = True
 
-    def _window_batch(self, index) -> Interaction:
+    def _window_batch(self, index: Any) -> Interaction:
         assert self.windows is not None
         start, end = torch.from_numpy(self.windows.start[index]), torch.from_numpy(self.windows.end[index])
         counts_from = torch.from_numpy(self.windows.counts_from[index])
@@ -241,7 +243,7 @@ class MaskedSequenceDataset(DistillationDataset):
     def _prepare_windows(self) -> None:
         self.window_ranges = self.training_ranges()
 
-    def _window_batch(self, index) -> Interaction:
+    def _window_batch(self, index: Any) -> Interaction:
         assert self.windows is not None
         start, end = torch.from_numpy(self.windows.start[index]), torch.from_numpy(self.windows.end[index])
         position, real = self._positions(start, end - start)
@@ -254,6 +256,6 @@ class MaskedSequenceDataset(DistillationDataset):
         )
 
 
-def target_list_field(config) -> str:
+def target_list_field(config: Config) -> str:
     """Name of the column of targets in a batch of causal windows."""
     return config["ITEM_ID_FIELD"] + "_target" + config["LIST_SUFFIX"]

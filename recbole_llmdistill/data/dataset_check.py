@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from recbole.config import Config
 from recbole.data.dataset import Dataset
 from recbole.utils import EvaluatorType, ModelType
 
@@ -40,7 +41,7 @@ class _File:
     loaded: list[str]
 
 
-def check_dataset(config) -> None:
+def check_dataset(config: Config) -> None:
     """Refuse a data set that RecBole cannot load with this config.
 
     Args:
@@ -59,14 +60,14 @@ def check_dataset(config) -> None:
         file.text.check_rows(file.header, file.loaded)
 
 
-def pass_over_marks(config) -> None:
+def pass_over_marks(config: Config) -> None:
     """Where a file begins with UTF-8's byte order mark, set ``encoding`` so that all readers pass over it."""
     for path in Path(config["data_path"]).glob(f"{glob.escape(config['dataset'])}.*"):
         if path.is_file() and os.access(path, os.R_OK) and AtomicText(path, config["encoding"]).has_mark():
             config["encoding"] = _BYTE_ORDER_MARK
 
 
-def explain_failure(config, error: Exception) -> InputError:
+def explain_failure(config: Config, error: Exception) -> InputError:
     """What the user can mend about a data set that RecBole has failed to load."""
     try:
         check_dataset(config)
@@ -80,7 +81,7 @@ def explain_failure(config, error: Exception) -> InputError:
     return InputError(f"data set {config['dataset']!r} in {config['data_path']} cannot be loaded: {reason}")
 
 
-def check_rows_left(config, rows: int) -> None:
+def check_rows_left(config: Config, rows: int) -> None:
     """Refuse a data set of which the filters leave nothing.
 
     Raises:
@@ -92,12 +93,12 @@ def check_rows_left(config, rows: int) -> None:
         )
 
 
-def filters_of(config) -> str:
+def filters_of(config: Config) -> str:
     """The filters that are set; the last one keeps the users and items of the ``.user`` and ``.item`` file alone."""
     return ", ".join(f"{key}={config[key]!r}" for key in _FILTERS if config[key] not in (None, "[0,inf)"))
 
 
-def check_training_part(config, rows: int) -> None:
+def check_training_part(config: Config, rows: int) -> None:
     """Refuse a split without anything to train on.
 
     Raises:
@@ -115,7 +116,7 @@ def check_training_part(config, rows: int) -> None:
     )
 
 
-def check_catalogue(config, items: int) -> None:
+def check_catalogue(config: Config, items: int) -> None:
     """Refuse lists that are longer than the catalogue.
 
     Raises:
@@ -129,7 +130,7 @@ def check_catalogue(config, items: int) -> None:
         )
 
 
-def _check_folder(config) -> None:
+def _check_folder(config: Config) -> None:
     name, folder = config["dataset"], Path(config["data_path"])
     if _has_interactions(folder, name):
         return
@@ -152,7 +153,7 @@ def _has_interactions(folder: Path, name: str) -> bool:
     return (folder / f"{name}.inter").is_file() or any(parts)
 
 
-def _files(config) -> Iterator[_File]:
+def _files(config: Config) -> Iterator[_File]:
     name, folder = config["dataset"], Path(config["data_path"])
     if not folder.is_dir():  # RecBole will download it
         return
@@ -170,7 +171,7 @@ def _files(config) -> Iterator[_File]:
             yield _file(config, path, suffix)
 
 
-def _file(config, path: Path, suffix: str) -> _File:
+def _file(config: Any, path: Path, suffix: str) -> _File:
     text = AtomicText(path, config["encoding"], config["field_separator"], sequence_separator=config["seq_separator"])
     header = text.header()
     wanted = None if config["load_col"] is None else config["load_col"].get(suffix, [])
@@ -182,7 +183,9 @@ def _file(config, path: Path, suffix: str) -> _File:
     return _File(suffix, text, header, loaded)
 
 
-def _refuse_unknown_column(config, path: Path, suffix: str, header: dict[str, str], key: str, name: str) -> None:
+def _refuse_unknown_column(
+    config: Config, path: Path, suffix: str, header: dict[str, str], key: str, name: str
+) -> None:
     for field in _needed_fields(config, suffix):  # then the column's name is what is wrong
         if field == config[_key_of(config, field)] and field not in header:
             raise _no_column(path, header, _key_of(config, field), field)
@@ -191,7 +194,7 @@ def _refuse_unknown_column(config, path: Path, suffix: str, header: dict[str, st
     raise InputError(f"{key}: {suffix} has the column {name!r}, which {path} lacks{hint}; {_found(header)}")
 
 
-def _needed_fields(config, suffix: str) -> list[str]:
+def _needed_fields(config: Config, suffix: str) -> list[str]:
     if suffix == "user":
         return [config["USER_ID_FIELD"]]
     if suffix == "item":
@@ -203,11 +206,11 @@ def _needed_fields(config, suffix: str) -> list[str]:
     return [config["USER_ID_FIELD"], config["ITEM_ID_FIELD"], *([config["TIME_FIELD"]] if needs_time else [])]
 
 
-def _key_of(config, field: str) -> str:
+def _key_of(config: Config, field: str) -> str:
     return next(key for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD") if config[key] == field)
 
 
-def _check_columns(config, files: list[_File]) -> None:
+def _check_columns(config: Config, files: list[_File]) -> None:
     for file in files:
         for field in _needed_fields(config, file.suffix):
             key = _key_of(config, field)
@@ -246,7 +249,7 @@ def _found(header: dict[str, str]) -> str:
     return f"columns found: {columns if len(columns) <= 200 else columns[:197] + '...'}"
 
 
-def _check_parts(config, parts: list[_File]) -> None:
+def _check_parts(config: Config, parts: list[_File]) -> None:
     for part in parts[1:]:
         if part.loaded != parts[0].loaded:
             raise InputError(
@@ -268,7 +271,7 @@ def _check_parts(config, parts: list[_File]) -> None:
         raise InputError(f"benchmark_filename: set alias_of_item_id=['{field}'], or its items are numbered apart")
 
 
-def _check_named_columns(config, loaded: dict[str, str]) -> None:
+def _check_named_columns(config: Config, loaded: dict[str, str]) -> None:
     for key in ("val_interval", "threshold", "normalize_field"):
         for field in config[key] or []:
             if field not in loaded:
@@ -281,7 +284,7 @@ def _check_named_columns(config, loaded: dict[str, str]) -> None:
         _check_value_interval(field, loaded[field], interval)
 
 
-def _check_label(config, loaded: dict[str, str]) -> None:
+def _check_label(config: Config, loaded: dict[str, str]) -> None:
     """Context-aware models learn from labels, and metrics of values compare with them."""
     sampled = config["train_neg_sample_args"]["distribution"] != "none"
     trained = config["MODEL_TYPE"] == ModelType.CONTEXT and not sampled

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recbole_llmdistill.data.token_spelling import differently_written
 from recbole_llmdistill.errors import InputError
@@ -10,8 +11,13 @@ from recbole_llmdistill.formats.atomic_files import AtomicFile
 from recbole_llmdistill.formats.entity import ITEMS, USERS, Entity
 from recbole_llmdistill.messages import Messages
 
+if TYPE_CHECKING:
+    from recbole.config import Config
 
-def check_known(config, tokens: Collection[str], source: Path, messages: Messages, of: Entity = USERS) -> None:
+
+def check_known(
+    config: "Config", tokens: Collection[str], source: Path, messages: Messages, of: Entity = USERS
+) -> None:
     """Say how many of ``tokens`` the data set does not know; where no ``.inter`` file is found, say that.
 
     An item is known that stands in the ``.item`` file alone: RecBole ranks it, too.
@@ -51,12 +57,12 @@ def check_known(config, tokens: Collection[str], source: Path, messages: Message
         )
 
 
-def _files(config, suffix: str) -> Iterator[Path]:
+def _files(config: "Config", suffix: str) -> Iterator[Path]:
     name, folder = config["dataset"], Path(config["data_path"])
     yield from sorted({*folder.glob(f"{name}.{suffix}"), *folder.glob(f"{name}.*.{suffix}")})
 
 
-def _column(path: Path, field: str, config) -> set[str]:
+def _column(path: Path, field: str, config: "Config") -> set[str]:
     file = replace(AtomicFile.of(config, "inter"), path=path)
     fields = list(file.header())
     try:

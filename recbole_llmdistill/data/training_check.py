@@ -2,14 +2,18 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.data.vector_lookup import find_profile_file
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.registry import MODELS
 
+if TYPE_CHECKING:
+    from recbole.config import Config
 
-def check_checkpoint_folder(config) -> None:
+
+def check_checkpoint_folder(config: "Config") -> None:
     """Refuse a ``checkpoint_dir`` into which nothing can be written."""
     folder = Path(config["checkpoint_dir"])
     try:
@@ -20,7 +24,7 @@ def check_checkpoint_folder(config) -> None:
         raise InputError(f"checkpoint_dir={str(folder)!r}: nothing can be written there")
 
 
-def check_profiles(config) -> None:
+def check_profiles(config: "Config") -> None:
     """Refuse to distil without a profile file."""
     if config["model"] not in MODELS:
         return

@@ -1,14 +1,20 @@
 """Find the file of vectors that belongs to a data set."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.formats.entity import ITEMS, USERS, Entity
 from recbole_llmdistill.formats.vectors import newest_twin
 
+if TYPE_CHECKING:
+    from recbole.config import Config
 
-def find_profile_file(config) -> Path:
+    pass
+
+
+def find_profile_file(config: "Config") -> Path:
     """Path of the profile vectors: ``vectors_path`` if set, else beside the data set, else what this package ships.
 
     ``vectors_path`` may be a file, or a folder with ``<dataset>.useremb`` or ``<dataset>.useremb.npz`` in it. Where
@@ -24,7 +30,7 @@ def find_profile_file(config) -> Path:
     return find_vectors(config, USERS, config["vectors_path"], "vectors_path", instead)
 
 
-def find_item_vectors(config) -> Path:
+def find_item_vectors(config: "Config") -> Path:
     """Path of the item vectors: ``item_vectors_path`` if set, else beside the data set, else what this package ships.
 
     Raises:
@@ -36,7 +42,7 @@ def find_item_vectors(config) -> Path:
     return find_vectors(config, ITEMS, config["item_vectors_path"], "item_vectors_path", instead)
 
 
-def find_vectors(config, of: Entity, chosen: str | Path | None, setting: str, instead: str) -> Path:
+def find_vectors(config: "Config", of: Entity, chosen: str | Path | None, setting: str, instead: str) -> Path:
     """Path of the vectors of users or items: what was chosen, else beside the data set, else what this package ships.
 
     Args:

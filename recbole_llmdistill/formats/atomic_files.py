@@ -8,9 +8,13 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from recbole_llmdistill.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from recbole.config import Config
 
 TYPES = ("token", "token_seq", "float", "float_seq")
 _MOST_BYTES = 2**26  # of a line
@@ -39,7 +43,7 @@ class AtomicFile:
         object.__setattr__(self, "codec", "utf-8-sig" if encoding in _UTF_8 else encoding)
 
     @classmethod
-    def of(cls, config, suffix: str) -> "AtomicFile":
+    def of(cls, config: "Config", suffix: str) -> "AtomicFile":
         """The ``.inter``, ``.item`` or ``.user`` file (``suffix`` without the dot) of a RecBole config's data set."""
         path = Path(config["data_path"]) / f"{config['dataset']}.{suffix}"
         return cls(path, config["encoding"], config["field_separator"])
@@ -95,7 +99,7 @@ class AtomicFile:
                 raise InputError(f"{self.path}, line {number}: {len(cells)} columns, the header has {columns}")
             yield number, cells
 
-    def table(self, positions: list[int] | None = None):
+    def table(self, positions: list[int] | None = None) -> "pd.DataFrame":
         """All rows as a pandas table of strings, under the header as it is written; empty cells are empty strings.
 
         Args:

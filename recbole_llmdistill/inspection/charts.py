@@ -1,6 +1,7 @@
 """The page's charts, as plotly figures in JSON."""
 
 import json
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -18,7 +19,7 @@ _GREY, _ACCENT, _DARK = "#b6bec9", "#0072B2", "#4a5563"
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
-def _finish(figure: go.Figure, height: int, **layout) -> dict:
+def _finish(figure: go.Figure, height: int, **layout: Any) -> dict:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},

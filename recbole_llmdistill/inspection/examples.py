@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from recbole_llmdistill.inspection.neighbours import nearest, unit_rows
 from recbole_llmdistill.vectors.sampling import sample_rows
@@ -35,7 +36,7 @@ class NeighbourExample:
 
 
 def find_examples(
-    tokens: np.ndarray, vectors: np.ndarray, training, texts: Sequence[str], seed: int = 0
+    tokens: np.ndarray, vectors: np.ndarray, training: sp.csr_matrix, texts: Sequence[str], seed: int = 0
 ) -> list[NeighbourExample]:
     """Six random users with the nearest neighbour of each.
 

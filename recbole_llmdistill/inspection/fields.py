@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,6 +11,9 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.atomic_files import AtomicFile
 from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.profiles.history.item_values import split_values, top_level
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 _MOST_VALUES = 10  # and "other", which is what a legend can tell apart
 _OTHER, _UNKNOWN = "other", "unknown"
@@ -35,7 +39,7 @@ class Field:
     values: np.ndarray
 
 
-def read_fields(config, tokens: np.ndarray, of: Entity = USERS) -> list[Field]:
+def read_fields(config: "Config", tokens: np.ndarray, of: Entity = USERS) -> list[Field]:
     """Fields of the ``.user`` (or ``.item``) file that can colour a map of these; none where there is no file."""
     columns = _read_atomic(config, of.noun, config[of.id_setting], tokens)
     fields = []
@@ -55,7 +59,9 @@ def read_fields(config, tokens: np.ndarray, of: Entity = USERS) -> list[Field]:
     return fields
 
 
-def favourite_genre(config, training: sp.csr_matrix, item_tokens: np.ndarray, field: str | None = None) -> Field | None:
+def favourite_genre(
+    config: "Config", training: sp.csr_matrix, item_tokens: np.ndarray, field: str | None = None
+) -> Field | None:
     """Each user's favourite genre: the one most above what its share among all training interactions lets expect.
 
     With ``o`` interactions of a genre where ``e`` are expected, the one of the largest ``(o - e) / sqrt(e + 1)``: a
@@ -87,7 +93,7 @@ def favourite_genre(config, training: sp.csr_matrix, item_tokens: np.ndarray, fi
     return Field(f"favourite {name}", False, _most_frequent(favourite))
 
 
-def genre(config, tokens: np.ndarray, field: str | None = None) -> Field | None:
+def genre(config: "Config", tokens: np.ndarray, field: str | None = None) -> Field | None:
     """Each item's genre; of several the first in the file, which is the widest of a path.
 
     Args:
@@ -106,7 +112,7 @@ def genre(config, tokens: np.ndarray, field: str | None = None) -> Field | None:
     return Field(f"first {name}", False, _most_frequent(first))
 
 
-def _genres(config, tokens: np.ndarray, field: str | None) -> tuple[str, list[list[str]]] | None:
+def _genres(config: "Config", tokens: np.ndarray, field: str | None) -> tuple[str, list[list[str]]] | None:
     """The field of the genres, and those of each item; None where there is none."""
     columns = _read_atomic(config, "item", config["ITEM_ID_FIELD"], tokens)
     name = field or _genre_field(columns, config["seq_separator"])
@@ -143,7 +149,7 @@ def _values(kind: str, cells: np.ndarray, separator: str) -> list[list[str]]:
     return values
 
 
-def _read_atomic(config, suffix: str, key: str, tokens: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
+def _read_atomic(config: "Config", suffix: str, key: str, tokens: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
     """Field -> (type, cells of these tokens); read here, since RecBole would filter interactions by these files."""
     file = AtomicFile.of(config, suffix)
     path = file.path

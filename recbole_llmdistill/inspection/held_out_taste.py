@@ -5,6 +5,7 @@ Each ranks all items that the user does not have in training; recall@20 says how
 are on top. Test items are not touched. The three share candidates, users and items, so they can be compared.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,7 +116,13 @@ def _random_neighbours(queries: np.ndarray, users: int, size: int, seed: int) ->
     return found, np.ones(found.shape, dtype=np.float32)
 
 
-def _recalls(scores_of, queries: np.ndarray, training: sp.csr_matrix, held_out: sp.csr_matrix, top: int) -> np.ndarray:
+def _recalls(
+    scores_of: Callable[[slice], np.ndarray],
+    queries: np.ndarray,
+    training: sp.csr_matrix,
+    held_out: sp.csr_matrix,
+    top: int,
+) -> np.ndarray:
     """Recall of each query, from a function that scores all items for a slice of the queries."""
     recalls = np.zeros(len(queries))
     top = min(top, training.shape[1])

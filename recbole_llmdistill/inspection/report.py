@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from recbole_llmdistill.inspection.split import Split
 from recbole_llmdistill.inspection.text_statistics import TextStatistics, measure_texts
 from recbole_llmdistill.inspection.vector_statistics import VectorStatistics, measure_vectors
 from recbole_llmdistill.vectors.sampling import sample_rows
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 MAP_SIZE = 2000
 
@@ -82,7 +85,7 @@ class Inspection:
 
 
 def inspect_vectors(
-    table: ProfileTable, split: Split, texts: ProfileTexts | None, config, genre_field: str | None = None
+    table: ProfileTable, split: Split, texts: ProfileTexts | None, config: "Config", genre_field: str | None = None
 ) -> Inspection:
     """Look at vectors in the light of a data set.
 

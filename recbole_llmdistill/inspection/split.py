@@ -1,6 +1,7 @@
 """Training and validation interactions as matrices, from RecBole's own split."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -39,7 +40,7 @@ class Split:
         )
 
 
-def read_split(training_part, validation_part) -> Split:
+def read_split(training_part: Any, validation_part: Any) -> Split:
     """The split of a data set that RecBole built for one of our models.
 
     Args:

@@ -3,6 +3,8 @@
 from typing import Any
 
 import torch
+from recbole.config import Config
+from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
 from recbole.model.sequential_recommender.bert4rec import BERT4Rec
 from torch.nn import functional as F
@@ -17,7 +19,7 @@ class BERT4RecDistill(DistillationModel, BERT4Rec):
 
     item_rows = (*DistillationModel.item_rows, "output_bias")
 
-    def __init__(self, config, dataset) -> None:
+    def __init__(self, config: Config, dataset: Dataset) -> None:
         super().__init__(config, dataset)
         self.last_item_ratio: float = config["ft_ratio"]
 

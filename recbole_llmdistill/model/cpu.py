@@ -12,6 +12,7 @@ None of it holds parameters, so checkpoints interchange with RecBole's models.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -134,13 +135,13 @@ class _TakeRows(torch.autograd.Function):
     """``index_select`` whose gradient is an ``index_select``: PyTorch's own adds, ten times slower on a CPU."""
 
     @staticmethod
-    def forward(ctx, values, rows, origin):
+    def forward(ctx: Any, values: torch.Tensor, rows: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(origin)
         return values.index_select(0, rows)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (origin,) = ctx.saved_tensors
         return F.pad(gradient, (0, 0, 0, 1)).index_select(0, origin), None, None
 

@@ -1,8 +1,11 @@
 """What every distilled model shares: the total loss, the stages, and a state dict without the head."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
+from recbole.config import Config
+from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
 from torch import nn
 from torch.nn.utils import parametrize
@@ -52,7 +55,7 @@ class DistillationModel(_Base):
     """Weights of the state dict that have a row for each item, in the order of the data set's numbers, and perhaps
     further rows after those."""
 
-    def __init__(self, config, dataset) -> None:
+    def __init__(self, config: Config, dataset: Dataset) -> None:
         super().__init__(config, dataset)
         self.settings = DistillationSettings.from_config(config)
         self.distillation_layer = resolve_layer(self.settings.distill_layer, self.n_layers)
@@ -187,7 +190,7 @@ class DistillationModel(_Base):
         """Fold what the texts say into the plain table."""
         item_knowledge.fold(self.item_embedding)
 
-    def state_dict(self, *args, **kwargs) -> dict[str, torch.Tensor]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
         """Weights of the recommender: exactly the base model's keys, with item knowledge folded in."""
         state = super().state_dict(*args, **kwargs)
         for key in [key for key in state if f"{_HEAD}." in key]:
@@ -201,7 +204,7 @@ class DistillationModel(_Base):
                 state[f"{place}.weight" if is_part else key] = table if is_part else part
         return state
 
-    def load_state_dict(self, state_dict, strict: bool = True, **kwargs):
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, **kwargs: Any) -> Any:
         """Load the recommender's weights; those of the head, if there is one, stay as they are.
 
         Item knowledge ends with it, as the table has it folded in; unless the weights hold the parts of the table.

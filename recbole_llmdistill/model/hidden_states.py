@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from recbole.model.layers import TransformerEncoder
+from torch import nn
 
 
 @contextmanager
@@ -16,7 +18,7 @@ def hidden_states(encoder: TransformerEncoder) -> Iterator[list[torch.Tensor]]:
     """
     states: list[torch.Tensor] = []
 
-    def keep(_module, _inputs, layers: list[torch.Tensor]) -> None:
+    def keep(_module: nn.Module, _inputs: Any, layers: list[torch.Tensor]) -> None:
         states[:] = layers
 
     handle = encoder.register_forward_hook(keep)

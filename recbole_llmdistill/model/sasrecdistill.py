@@ -1,6 +1,8 @@
 """SASRec with distillation from user profiles."""
 
 import torch
+from recbole.config import Config
+from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
 from recbole.model.sequential_recommender.sasrec import SASRec
 
@@ -13,7 +15,7 @@ from recbole_llmdistill.model.packing import Packing
 class SASRecDistill(DistillationModel, SASRec):
     """RecBole's SASRec; outside training it computes exactly what SASRec computes."""
 
-    def __init__(self, config, dataset) -> None:
+    def __init__(self, config: Config, dataset: Dataset) -> None:
         super().__init__(config, dataset)
         self.TARGET_SEQ = target_list_field(config)
 

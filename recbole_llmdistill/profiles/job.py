@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -29,8 +29,12 @@ from recbole_llmdistill.profiles.run_manifest import describe_prompts
 from recbole_llmdistill.profiles.selection import Shard, select
 from recbole_llmdistill.profiles.show_prompt import show_prompt
 from recbole_llmdistill.profiles.strategies import STRATEGIES, VIEWS
+from recbole_llmdistill.profiles.strategies.task import Strategy
 from recbole_llmdistill.profiles.subjects import Subjects
 from recbole_llmdistill.servers.masking import shown_address
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 DEFAULT_PROMPTS = {"users": "neutral-short", "items": "items-neutral"}
 """By the value of ``of``."""
@@ -72,7 +76,9 @@ class GenerationJob:
     show_progress: bool
 
     @classmethod
-    def prepare(cls, options: GenerateOptions, llm: Choice[LLM], config, messages: Messages) -> "GenerationJob":
+    def prepare(
+        cls, options: GenerateOptions, llm: Choice[LLM], config: "Config", messages: Messages
+    ) -> "GenerationJob":
         """Read the data and all that the options name.
 
         Args:
@@ -222,7 +228,7 @@ class GenerationJob:
         return "merge_after" if self.strategy == VIEWS else self.strategy
 
     @property
-    def _strategy(self):
+    def _strategy(self) -> Strategy:
         return STRATEGIES[self._strategy_name]
 
     @property

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,7 @@ def _request_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _chunks(values: Iterable[str]):
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
     chunk = []
     for value in values:
         chunk.append(value)

@@ -89,7 +89,7 @@ class _SignalHandlers:
                 continue
             self._before[number] = before
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         for number, before in self._before.items():
             asyncio.get_running_loop().remove_signal_handler(number)
             signal.signal(number, before)

@@ -212,7 +212,7 @@ class _NotInCheckpoint(AttributeError):
 class _StandIn:
     """Answers as the training part did, as far as a checkpoint can: how many users and items there are."""
 
-    def __init__(self, config, tables: TokenTables) -> None:
+    def __init__(self, config: Any, tables: TokenTables) -> None:
         self.uid_field, self.iid_field = tables.user_field, tables.item_field
         self.field2id_token = tables.tables
         self.field2seqlen = {config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"]: config["MAX_ITEM_LIST_LENGTH"]}

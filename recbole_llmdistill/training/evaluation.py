@@ -5,6 +5,8 @@ and pads every sequence to the longest that is allowed. Here a batch is scored i
 similar length, cut to the longest of the slice, and of each slice only the best items are kept.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from recbole.data.interaction import Interaction
@@ -37,7 +39,9 @@ class BestItemsCollector(Collector):
         """Whether the configured metrics can be computed without the scores of all items."""
         return not any(self.register.need(what) for what in UNANSWERED)
 
-    def eval_batch_collect(self, scores_tensor, interaction, positive_u, positive_i) -> None:
+    def eval_batch_collect(
+        self, scores_tensor: Any, interaction: Interaction, positive_u: torch.Tensor, positive_i: torch.Tensor
+    ) -> None:
         if not isinstance(scores_tensor, BestItems):
             super().eval_batch_collect(scores_tensor, interaction, positive_u, positive_i)
             return
@@ -50,7 +54,7 @@ class BestItemsCollector(Collector):
             self.data_struct.update_tensor("rec.topk", torch.cat([hits.long(), torch.ones_like(items[:, :1])], dim=1))
 
 
-def best_items(model, interaction: Interaction, k: int, list_suffix: str, device: torch.device) -> BestItems:
+def best_items(model: Any, interaction: Interaction, k: int, list_suffix: str, device: torch.device) -> BestItems:
     """Rank all items for each row of a batch, as RecBole's ``_full_sort_batch_eval`` and ``torch.topk`` would.
 
     Args:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import torch
+from recbole.config import Config
 from recbole.data.dataloader import TrainDataLoader
 from recbole.trainer import Trainer
 
@@ -43,7 +45,7 @@ class DistillationTrainer(Trainer):
 
     stopping_step: float
 
-    def __init__(self, config, model: DistillationModel) -> None:
+    def __init__(self, config: Config, model: DistillationModel) -> None:
         super().__init__(config, model)
         self.settings = model.settings
         self.distillation_epochs = self.settings.distillation_epochs(self.epochs)
@@ -63,12 +65,12 @@ class DistillationTrainer(Trainer):
     def fit(
         self,
         train_data: TrainDataLoader,
-        valid_data=None,
+        valid_data: Any = None,
         verbose: bool = True,
         saved: bool = True,
         show_progress: bool = False,
         callback_fn: Callable[[int, float], None] | None = None,
-    ):
+    ) -> tuple[float, dict[str, float] | None]:
         """As RecBole's ``Trainer.fit``.
 
         Raises:
@@ -100,13 +102,19 @@ class DistillationTrainer(Trainer):
             self.resume_file.unlink(missing_ok=True)
         return result
 
-    def _build_optimizer(self, **kwargs):
+    def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         optimizer = super()._build_optimizer(**kwargs)
         if self.model.settings.sequence_fast_layers:
             use_fused_steps(optimizer)
         return optimizer
 
-    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+    def _train_epoch(
+        self,
+        train_data: TrainDataLoader,
+        epoch_idx: int,
+        loss_func: Callable | None = None,
+        show_progress: bool = False,
+    ) -> Any:
         if self.model.distilling and epoch_idx >= self.distillation_epochs:
             self._end_distillation()
             self.stale_at_switch = self.cur_step
@@ -121,7 +129,7 @@ class DistillationTrainer(Trainer):
             self.logger.warning(warning)
         return losses
 
-    def _full_sort_batch_eval(self, batched_data):
+    def _full_sort_batch_eval(self, batched_data: tuple) -> tuple:
         collector = self.eval_collector  # somebody who needs all scores may have put another in this place
         if not (isinstance(collector, BestItemsCollector) and collector.needs_best_items_alone):
             return super()._full_sort_batch_eval(batched_data)
@@ -184,17 +192,17 @@ class DistillationTrainer(Trainer):
                 self.optimizer.param_groups.append(group)
                 self.optimizer.state.update(state)
 
-    def _save_checkpoint(self, epoch, verbose=True, **kwargs) -> None:
+    def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         with self._recommender_alone():
             super()._save_checkpoint(epoch, verbose=verbose, **kwargs)
         if not self._validates:
             self._write_resume_state(epoch)
 
-    def _generate_train_loss_output(self, epoch_idx, s_time, e_time, losses) -> str:
+    def _generate_train_loss_output(self, epoch_idx: int, s_time: float, e_time: float, losses: Any) -> str:
         means = "".join(f", {name.replace('_', ' ')}: {mean:.4f}" for name, mean in self.epoch_means.items())
         return super()._generate_train_loss_output(epoch_idx, s_time, e_time, losses)[:-1] + means + "]"
 
-    def _add_train_loss_to_tensorboard(self, epoch_idx, losses, tag="Loss/Train") -> None:
+    def _add_train_loss_to_tensorboard(self, epoch_idx: int, losses: Any, tag: str = "Loss/Train") -> None:
         super()._add_train_loss_to_tensorboard(epoch_idx, losses, tag)
         for name, mean in self.epoch_means.items():
             self.tensorboard.add_scalar(f"Distillation/{name}", mean, epoch_idx)

@@ -77,7 +77,9 @@ class SearchProgress(Callback):
         """Ray has drawn a trial and given it a worker."""
         self._ours(trial)
 
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info) -> None:
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
         """A trial has reported an evaluation, or that it has come to its end."""
         self._news = True
         self._heard()

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,10 +22,13 @@ from recbole_llmdistill.data.user_vectors import check_split
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.atomic_write import written_atomically
 
+if TYPE_CHECKING:
+    from recbole.config import Config
+
 
 def configured_arms(
     common: CommonSettings,
-    reference,
+    reference: "Config",
     models: Sequence[str],
     controls: Sequence[str] = (),
     ablations: Sequence[str] = (),
@@ -52,7 +56,7 @@ def configured_arms(
 
 
 def prepare(
-    configs: Sequence[ArmConfig], common: CommonSettings, reference, seeds: int, out: Path
+    configs: Sequence[ArmConfig], common: CommonSettings, reference: "Config", seeds: int, out: Path
 ) -> tuple[Plan, ResultsFolder]:
     """Read the split, check profiles and earlier results against it, and write down plan, test cases and profile
     quality beside the results.
@@ -98,7 +102,7 @@ def prepare(
     return plan, folder
 
 
-def metric_names(config) -> list[str]:
+def metric_names(config: "Config") -> list[str]:
     """Metrics of single cases that a config asks for, as RecBole calls them, and the likelihood."""
     from recbole.evaluator.base_metric import TopkMetric
     from recbole.evaluator.register import metrics_dict
@@ -107,7 +111,7 @@ def metric_names(config) -> list[str]:
     return [f"{name}@{k}" for k in config["topk"] for name in of_cases] + [NLL]
 
 
-def headline_metrics(config) -> list[str]:
+def headline_metrics(config: "Config") -> list[str]:
     """The metric that picks the epoch, recall at the same length where it is there, and the likelihood."""
     names = metric_names(config)
     valid = config["valid_metric"].lower()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from recbole.config import Config
 from recbole.data import create_dataset
 
 from recbole_llmdistill.comparison.held_out import HeldOut
@@ -10,7 +11,7 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.fingerprint import fingerprint_interactions
 
 
-def read_parts(config) -> list[DistillationDataset]:
+def read_parts(config: Config) -> list[DistillationDataset]:
     """Training, validation and test part of the reference config, split by RecBole.
 
     Raises:

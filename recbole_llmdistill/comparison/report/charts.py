@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -22,7 +23,7 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 _DARK = "#1f2933"
 
 
-def _finish(figure: go.Figure, height: int, **layout) -> dict:
+def _finish(figure: go.Figure, height: int, **layout: Any) -> dict:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},

@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from recbole_llmdistill.comparison.measures import NLL
 from recbole_llmdistill.comparison.report.analysis import Analysis
@@ -46,7 +47,7 @@ def write_figure(analysis: Analysis, path: Path) -> bool:
     return True
 
 
-def _draw(axis, changes: list[Change], labels: list[str], kinds: Mapping[str, str]) -> None:
+def _draw(axis: Any, changes: list[Change], labels: list[str], kinds: Mapping[str, str]) -> None:
     scale = 1 if changes[0].metric == NLL else 100
     for change in changes:
         low, high = change.interval

@@ -5,6 +5,7 @@ import statistics
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -37,7 +38,7 @@ def count_parameters(model: torch.nn.Module) -> int:
 
 
 @torch.no_grad()
-def inference_latency(trainer, test_data, users: int) -> float:
+def inference_latency(trainer: Any, test_data: Any, users: int) -> float:
     """Median milliseconds to score all items for a batch of ``users`` test users.
 
     Args:

@@ -1,8 +1,12 @@
 """What RecBole's evaluation sees of each test case, kept beside the means that it reports."""
 
 import inspect
+from typing import Any
 
 import numpy as np
+import torch
+from recbole.config import Config
+from recbole.data.interaction import Interaction
 from recbole.evaluator import Collector
 from recbole.evaluator.base_metric import TopkMetric
 from recbole.evaluator.evaluator import Evaluator
@@ -17,14 +21,16 @@ class RecordingCollector(Collector):
         list_length: recommended items to keep, the best first.
     """
 
-    def __init__(self, config, original: Collector, list_length: int) -> None:
+    def __init__(self, config: Config, original: Collector, list_length: int) -> None:
         super().__init__(config)
         self.data_struct = original.data_struct
         self.list_length = list_length
         self._uid = config["USER_ID_FIELD"]
         self._batches: list[tuple[np.ndarray, ...]] = []
 
-    def eval_batch_collect(self, scores_tensor, interaction, positive_u, positive_i) -> None:
+    def eval_batch_collect(
+        self, scores_tensor: torch.Tensor, interaction: Interaction, positive_u: torch.Tensor, positive_i: torch.Tensor
+    ) -> None:
         """As RecBole's; scores ``[rows, n_items]``, held-out item ``positive_i`` of row ``positive_u``."""
         super().eval_batch_collect(scores_tensor, interaction, positive_u, positive_i)
         rows, items = positive_u.to(scores_tensor.device), positive_i.to(scores_tensor.device)
@@ -33,7 +39,7 @@ class RecordingCollector(Collector):
         best = scores_tensor.topk(min(self.list_length, scores_tensor.size(1)), dim=1).indices
         self._batches.append(tuple(tensor.cpu().numpy() for tensor in (users, items, likelihood, best)))
 
-    def get_data_struct(self):
+    def get_data_struct(self) -> Any:
         """As RecBole's; what it gives stays at hand as ``struct``."""
         self.struct = super().get_data_struct()
         return self.struct
@@ -45,7 +51,7 @@ class RecordingCollector(Collector):
         return users, items, likelihood, best
 
 
-def values_of_cases(evaluator: Evaluator, struct) -> dict[str, np.ndarray]:
+def values_of_cases(evaluator: Evaluator, struct: Any) -> dict[str, np.ndarray]:
     """Each ranking metric of each row, by RecBole's own metric classes, e.g. ``{"ndcg@10": [rows]}``.
 
     Metrics of whole lists, such as coverage, have no value a row and are left out.

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,9 @@ def train_and_test(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
 
 
-def _save_cases(file: Path, trainer, collector: RecordingCollector, dataset, held_out: HeldOut, config):
+def _save_cases(
+    file: Path, trainer: Any, collector: RecordingCollector, dataset: Any, held_out: HeldOut, config: Config
+) -> tuple[dict[str, float], dict[str, Any]]:
     """Write each metric of each test case, in the order of ``held_out``.
 
     Returns:
@@ -126,12 +129,12 @@ def _save_cases(file: Path, trainer, collector: RecordingCollector, dataset, hel
     return means, beyond_accuracy(np.searchsorted(held_out.item_tokens, tokens[lists]), held_out.item_counts)
 
 
-def scores_are_logits(config) -> bool:
+def scores_are_logits(config: Config) -> bool:
     """Whether a model is trained by cross-entropy over the items, so that a softmax of its scores means something."""
     return config["loss_type"] == "CE" and config["sequence_loss"] != "gbce"
 
 
-def _write_into(folder: Path, config) -> None:
+def _write_into(folder: Path, config: Config) -> None:
     """Have RecBole write checkpoints and its TensorBoard log into ``folder``; what is read stays where it is."""
     for key in ("data_path", "vectors_path"):
         if config[key]:
@@ -140,12 +143,12 @@ def _write_into(folder: Path, config) -> None:
     os.chdir(folder)
 
 
-def _time_epochs(trainer) -> list[float]:
+def _time_epochs(trainer: Any) -> list[float]:
     """Seconds of each training epoch, without its validation; grows as the trainer trains."""
     seconds: list[float] = []
     train_epoch = trainer._train_epoch
 
-    def timed(*args, **kwargs):
+    def timed(*args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
         losses = train_epoch(*args, **kwargs)
         seconds.append(time.perf_counter() - start)
@@ -155,7 +158,7 @@ def _time_epochs(trainer) -> list[float]:
     return seconds
 
 
-def _floats(result) -> dict[str, float]:
+def _floats(result: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in result.items()}
 
 

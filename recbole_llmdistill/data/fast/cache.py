@@ -8,12 +8,14 @@ the versions involved; a file with another digest, or one that cannot be read, i
 import hashlib
 import json
 import zipfile
+from collections.abc import Mapping
 from logging import getLogger
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from recbole import __version__ as recbole_version
+from recbole.config import Config
 from recbole.data.dataset import Dataset
 from recbole.utils import FeatureSource, FeatureType
 from recbole.utils.argument_list import dataset_arguments
@@ -91,7 +93,7 @@ class DataCache:
         getLogger().info(f"Data set kept in {self.file} for the next start (sequence_data_cache=False: never)")
 
 
-def _digest(config, files: list[Path]) -> str:
+def _digest(config: Config, files: list[Path]) -> str:
     from recbole_llmdistill import __version__
 
     settings = {key: config[key] for key in [*dataset_arguments, "encoding", "discretization"] if key not in LATER}
@@ -137,7 +139,7 @@ def _pack(dataset: Dataset, digest: str) -> dict[str, np.ndarray]:
     return {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **named}
 
 
-def _unpack(archive, digest: str) -> dict:
+def _unpack(archive: Mapping[str, np.ndarray], digest: str) -> dict:
     header = json.loads(archive["header"].tobytes())
     if header["digest"] != digest:
         raise ValueError("it was made of other files or settings")

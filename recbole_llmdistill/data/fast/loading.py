@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 from recbole.data.dataset import SequentialDataset
-from recbole.utils import FeatureType
+from recbole.utils import FeatureSource, FeatureType
 
 from recbole_llmdistill.compat.atomic_tables import learn_columns
 from recbole_llmdistill.data.fast import tokens as atomic_tokens
@@ -22,7 +22,7 @@ class FileLoading(SequentialDataset):
     left_out = 0
     """Interactions without a user or without an item."""
 
-    def _load_data(self, token, dataset_path) -> None:
+    def _load_data(self, token: str, dataset_path: str) -> None:
         self._cache = DataCache.of(self)
         self._kept = self._cache.read() if self._cache else None
         if self._kept is None:
@@ -50,7 +50,7 @@ class FileLoading(SequentialDataset):
         super()._filter_nan_user_or_item()
         self.left_out = rows - len(self.inter_feat)
 
-    def _load_feat(self, filepath, source) -> pd.DataFrame | None:
+    def _load_feat(self, filepath: str, source: FeatureSource) -> pd.DataFrame | None:
         table = self._read_quickly(filepath, source)
         if table is not None:
             learn_columns(self, filepath, source)
@@ -66,7 +66,7 @@ class FileLoading(SequentialDataset):
                 table[field] = atomic_tokens.as_categorical(table[field].to_numpy())
         return table
 
-    def _read_quickly(self, filepath, source) -> pd.DataFrame | None:
+    def _read_quickly(self, filepath: str, source: FeatureSource) -> pd.DataFrame | None:
         """The columns that the config loads, or None where it loads none or the file is not for the quick reader."""
         separator = self.config["field_separator"]
         header = atomic_tokens.read_header(Path(filepath), self.config["encoding"], separator)

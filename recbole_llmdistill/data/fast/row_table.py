@@ -1,5 +1,7 @@
 """RecBole's table of rows, with quick sorting and indexing of millions of them."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from recbole.data.interaction import Interaction
@@ -11,7 +13,7 @@ class RowTable(Interaction):
     RecBole turns every index into a list of Python numbers and re-orders all columns once a sort key.
     """
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, str):
             return self.interaction[index]
         if isinstance(index, range) and index.step == 1:
@@ -45,7 +47,7 @@ class RowTable(Interaction):
                 self.interaction[name] = column.index_select(0, order)
 
 
-def _is_positions(index) -> bool:
+def _is_positions(index: Any) -> bool:
     """Whether these are row numbers counted from the first row alone, which is what ``index_select`` takes."""
     if not isinstance(index, torch.Tensor) or index.ndim != 1 or index.dtype != torch.int64:
         return False

@@ -4,6 +4,7 @@ RecBole collects the rows of each user in Python lists. Here the rows are groupe
 the order in which RecBole's dictionary would hold them, by their first row, and so do the rows of every part.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,7 @@ class Groups:
 class RowSplitting(SequentialDataset):
     """Splits the rows of a data set as RecBole does."""
 
-    def leave_one_out(self, group_by, leave_one_mode) -> list[SequentialDataset]:
+    def leave_one_out(self, group_by: str, leave_one_mode: str) -> list[SequentialDataset]:
         if group_by is None or leave_one_mode not in ("valid_and_test", "valid_only", "test_only"):
             return super().leave_one_out(group_by, leave_one_mode)  # which says what is wrong
         groups = Groups.of(self.inter_feat[group_by])
@@ -69,7 +70,7 @@ class RowSplitting(SequentialDataset):
         nothing = np.array([], dtype=np.int64)
         return self._parts([train, left, nothing] if leave_one_mode == "valid_only" else [train, nothing, left])
 
-    def split_by_ratio(self, ratios, group_by=None) -> list[SequentialDataset]:
+    def split_by_ratio(self, ratios: Sequence[float], group_by: str | None = None) -> list[SequentialDataset]:
         if group_by is None:
             return super().split_by_ratio(ratios)
         shares = [ratio / sum(ratios) for ratio in ratios]
@@ -79,7 +80,7 @@ class RowSplitting(SequentialDataset):
         ends = ends.reshape(len(sizes), len(shares) - 1)  # also where there are no rows at all
         return self._parts(groups.cut(ends[which]))
 
-    def time_based_split(self, ratios, group_by) -> list[SequentialDataset]:
+    def time_based_split(self, ratios: Sequence[float], group_by: str | None) -> list[SequentialDataset]:
         if group_by is None or self.time_field not in self.inter_feat:
             return super().time_based_split(ratios, group_by)
         shares = [ratio / sum(ratios) for ratio in ratios]

@@ -6,7 +6,7 @@ Tokens become pandas categoricals: a number a row, and each different token once
 
 import mmap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +75,7 @@ def read_columns(path: Path, separator: str, header: dict[str, str], fields: lis
     return pd.DataFrame(columns)
 
 
-def coded(values) -> tuple[np.ndarray, np.ndarray]:
+def coded(values: Any) -> tuple[np.ndarray, np.ndarray]:
     """Code of each value, -1 where it is missing, and the different values that the codes count."""
     if isinstance(values, pd.Categorical):
         return np.asarray(values.codes), values.categories.to_numpy(dtype=object)

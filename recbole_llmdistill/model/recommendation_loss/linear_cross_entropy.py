@@ -1,5 +1,7 @@
 """Cross-entropy over a whole catalogue whose logits never exist all at once."""
 
+from typing import Any
+
 import torch
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
@@ -21,7 +23,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, states, weight, targets, bias):
+    def forward(
+        ctx: Any, states: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
         device, rows, items = states.device, len(states), len(weight)
         product = current_product_type(weight)
         affordable = (_CPU_BYTES if device.type == "cpu" else _GPU_BYTES) // (items * product.itemsize)
@@ -66,7 +70,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         to_states, to_weight, to_bias = ctx.saved_tensors
         scale = gradient / ctx.rows
         return (to_states * scale).to(ctx.kind), to_weight * scale, None, None if to_bias is None else to_bias * scale

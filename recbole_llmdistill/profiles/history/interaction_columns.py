@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class InteractionColumns:
     scaled_time: bool
     text_length: int
 
-    def dataset(self, config: "Config"):
+    def dataset(self, config: "Config") -> Any:
         """The data set of the config's model, whose shown numbers are left empty where the file has none."""
         import recbole.data.dataset
 
@@ -77,7 +77,7 @@ class InteractionColumns:
 
         return ShownDataset(config)
 
-    def columns(self, training_part) -> tuple[list[Column], list[str]]:
+    def columns(self, training_part: Any) -> tuple[list[Column], list[str]]:
         """The shown columns, and notes on those left out."""
         columns, notes = [], []
         for field, label in self.fields.items():
@@ -89,7 +89,7 @@ class InteractionColumns:
                 columns.append(self._column(field, label, values, tokens))
         return columns, notes
 
-    def times(self, training_part) -> Iterator[np.ndarray]:
+    def times(self, training_part: Any) -> Iterator[np.ndarray]:
         """What may be the interactions' times, ``[N]`` float64; first RecBole's own time."""
         for field in self.time_fields:
             if field in training_part.sorted_interactions.columns:

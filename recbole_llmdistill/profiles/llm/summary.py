@@ -10,7 +10,7 @@ import asyncio
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -183,7 +183,7 @@ class _Field:
         return Counter(word for item in items.tolist() for word in self.words[item])
 
 
-def _top(weights) -> list[tuple[str, float]]:
+def _top(weights: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP]
 
 

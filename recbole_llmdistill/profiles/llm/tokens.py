@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from recbole_llmdistill.errors import InputError
 
@@ -33,7 +34,7 @@ def token_counter(tokenizer: str | None) -> Callable[[str], int]:
     return lambda text: len(loaded(text, add_special_tokens=False)["input_ids"])
 
 
-def load_tokenizer(name: str, option: str):
+def load_tokenizer(name: str, option: str) -> Any:
     """A transformers tokenizer, by name or folder.
 
     Raises:

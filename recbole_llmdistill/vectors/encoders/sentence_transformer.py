@@ -145,11 +145,11 @@ class SentenceTransformerEncoder:
         runs = [offsets[start : start + self.budget] for start in range(0, len(offsets), self.budget)]
         return [text[run[0][0] : run[-1][1]] for run in runs], [len(run) for run in runs]
 
-    def _tokenize(self, text: str, **options):
+    def _tokenize(self, text: str, **options: Any) -> Any:
         return self.model.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False, **options)
 
 
-def _load(name: str, options: dict[str, Any]):
+def _load(name: str, options: dict[str, Any]) -> Any:
     """The model, from a folder, from the local cache, or from the hub, in this order."""
     try:
         from sentence_transformers import SentenceTransformer

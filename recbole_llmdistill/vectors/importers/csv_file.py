@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def _names(header: list[str]) -> list[str]:
     return names
 
 
-def _rows(reader, path: Path, columns: int) -> Iterator[Row]:
+def _rows(reader: Any, path: Path, columns: int) -> Iterator[Row]:
     """Lines that are not empty, short ones filled up with empty cells."""
     for cells in reader:
         if len(cells) > columns:

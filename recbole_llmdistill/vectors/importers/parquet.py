@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def _read(path: Path, id_column: str | None, vector_column: str | None, tell: Te
             row += len(tokens)
 
 
-def _from_columns(batch, names: list[str], path: Path, first: int) -> np.ndarray:
+def _from_columns(batch: Any, names: list[str], path: Path, first: int) -> np.ndarray:
     def column_of(name: str) -> np.ndarray:
         values = batch.column(name).to_numpy(zero_copy_only=False)
         return to_float32(values, lambda row: f"{path}, row {first + row}, column {name}")
@@ -84,20 +85,22 @@ def _from_columns(batch, names: list[str], path: Path, first: int) -> np.ndarray
     return np.stack([column_of(name) for name in names], axis=1)
 
 
-def _is_string(kind) -> bool:
+def _is_string(kind: Any) -> bool:
     import pyarrow as pa
 
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def _is_number(kind) -> bool:
+def _is_number(kind: Any) -> bool:
     import pyarrow as pa
 
     return pa.types.is_floating(kind) or pa.types.is_integer(kind)
 
 
-def _vector_columns(path: Path, schema, identifier: str, wanted: str | None, tell: Tell) -> tuple[list[str], list[str]]:
+def _vector_columns(
+    path: Path, schema: Any, identifier: str, wanted: str | None, tell: Tell
+) -> tuple[list[str], list[str]]:
     """List columns, or else the numeric columns. Lists of whole numbers beside lists of fractions are no vectors."""
     import pyarrow as pa
 
