@@ -90,7 +90,7 @@ def readings(epochs: list[dict]) -> dict[tuple[str, str, str], float]:
 
 
 def table(runs: list[dict]) -> str:
-    """Markdown: mean and standard deviation over seeds, one line an arm."""
+    """Markdown: mean and standard deviation over seeds, one line per arm."""
     lines = []
     for reading, metrics in (("best epoch", METRICS), ("mean of last epochs", METRICS[:2])):
         lines += ["", f"| {reading} | " + " | ".join(f"{m} valid | {m} test" for m in metrics) + " | seeds |"]

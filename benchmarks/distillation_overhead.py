@@ -20,13 +20,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=["SASRec", "BERT4Rec"], default=["SASRec", "BERT4Rec"])
     parser.add_argument("--rounds", type=int, default=5, help="pairs of processes")
-    parser.add_argument("--epochs", type=int, default=6, help="epochs a process")
+    parser.add_argument("--epochs", type=int, default=6, help="epochs per process")
     arguments = parser.parse_args()
 
     print(machine(), "\n")
-    print(
-        "| model | seconds an epoch without | with | with / without (median of rounds; min to max) | peak memory, MiB |"
-    )
+    print("| model | seconds per epoch without | with | with / without (median of rounds; range) | peak memory, MiB |")
     print("|---|---|---|---|---|")
     for model in arguments.models:
         seconds: dict[str, list[float]] = {arm: [] for arm in ARMS}

@@ -49,7 +49,7 @@ class Row:
     Attributes:
         encoder: options of the encoder.
         reducer: options of the reduction, or None.
-        sections: ``whole`` texts; or each section encoded apart and then ``averaged`` (three profiles a user) or
+        sections: ``whole`` texts; or each section encoded apart and then ``averaged`` (three profiles per user) or
             ``joined`` to one long vector.
     """
 

@@ -1,4 +1,4 @@
-"""How many requests a second generation sends, and what memory it takes for a million users.
+"""How many requests per second generation sends, and what memory it takes for a million users.
 
     python benchmarks/generation_throughput.py --users 20000
     python benchmarks/generation_throughput.py --users 1000000 --limit 200000 --no-http
@@ -156,7 +156,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"{arguments.users:,} users; before: {resident_mib():,.0f} MiB")
     histories = made_up_histories(arguments.users)
-    print(f"histories of {LENGTH} interactions a user: {resident_mib():,.0f} MiB")
+    print(f"histories of {LENGTH} interactions per user: {resident_mib():,.0f} MiB")
     server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE)
     try:
         server.stdout.readline()

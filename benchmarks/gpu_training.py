@@ -1,4 +1,4 @@
-"""Training targets a second on a GPU: SASRecDistill against a plain PyTorch SASRec, RecTools, RePlay of the same size.
+"""Training targets per second on a GPU: SASRecDistill against PyTorch alone, RecTools and RePlay, of one size.
 
     python benchmarks/gpu_training.py --rectools-python environments/rectools/bin/python \\
         --replay-python environments/replay/bin/python          # the shape of MovieLens-20M
@@ -11,7 +11,7 @@ writes by hand: histories cut into windows without overlap and kept on the devic
 cross-entropy over all items at all positions. SASRecDistill trains by RecBole's trainer with its data loader, without
 distillation. Both are timed in turn, by epochs, the first of which is not counted. RecTools and RePlay follow, in
 environments of their own (``peers/README.md``; theirs need a PyTorch with CUDA), with bfloat16 by Lightning; they train
-on each user's last interactions alone, so compare targets a second.
+on each user's last interactions alone, so compare targets per second.
 """
 
 import argparse
@@ -184,7 +184,7 @@ def main() -> None:
                 torch.cuda.synchronize()
                 peak[label] = torch.cuda.max_memory_allocated() / 2**20
             seconds[label].append(time.perf_counter() - start)
-    print("| | seconds an epoch (median) | targets | targets/s | GPU memory, MiB |\n|---|---|---|---|---|")
+    print("| | seconds per epoch (median) | targets | targets/s | GPU memory, MiB |\n|---|---|---|---|---|")
     for label, loop in loops.items():
         print(row(label, seconds[label], loop.targets, peak[label]))
     training_part = train_data._dataset

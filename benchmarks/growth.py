@@ -73,7 +73,7 @@ def draw(quantity: str, points: list[dict], file: Path) -> None:
     values = [point[quantity] for point in points]
     figure, panels = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
     for panel, name, label in zip(
-        panels, ("seconds", "peak_mib"), ("seconds an epoch", "peak memory, MiB"), strict=True
+        panels, ("seconds", "peak_mib"), ("seconds per epoch", "peak memory, MiB"), strict=True
     ):
         measured = [point[name] for point in points]
         panel.plot(values, measured, marker="o", color="#1f6fb4")
@@ -113,7 +113,7 @@ def main() -> None:
             print(f"{quantity} {value}: {points[-1]['seconds']:.2f} s", file=sys.stderr, flush=True)
         if quantity == arguments.quantities[0]:
             print(f"{machine()}, {points[0]['threads']} threads, torch {points[0]['versions']['torch']}")
-        print(f"\n| {quantity} | seconds an epoch | times the first | targets a second | peak memory, MiB |")
+        print(f"\n| {quantity} | seconds per epoch | times the first | targets per second | peak memory, MiB |")
         print("|---|---|---|---|---|")
         for point in points:
             ratio = point["seconds"] / points[0]["seconds"]

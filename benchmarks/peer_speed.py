@@ -13,8 +13,8 @@ ones of inner size 256. RecBole is stock RecBole: its process does not import th
 distillation loss on, for which data sets other than MovieLens-100K need ``--profile-path``.
 
 Targets are positions with a loss, counted while training. RecTools and RePlay use each user's last 50 interactions;
-RecBole's SASRec and ours use every training interaction once an epoch. RecBole's BERT4Rec masks every prefix anew, so
-that an epoch of it visits an interaction many times: compare its targets a second, too.
+RecBole's SASRec and ours use every training interaction once per epoch. RecBole's BERT4Rec masks every prefix again, so
+that an epoch of it visits an interaction many times: compare its targets per second, too.
 
 The last table is the share of the machine: the rate of the model's own matrix products, forward and backward
 (``peers/matmul_rate.py``), and what share of it training reaches (``step_flop.py`` says what is counted).
@@ -73,8 +73,8 @@ def speed_table(model: str, runs: dict[str, list[dict]]) -> str:
     """Markdown; ratios are ours to theirs."""
     ours = summary(runs["ours"])
     lines = [
-        f"| {model} | seconds an epoch (median; min to max) | ours is faster | targets an epoch | targets a second "
-        "| ours has more a second | peak memory, MiB | rounds |",
+        f"| {model} | seconds per epoch (median; min to max) | ours is faster | targets per epoch | targets per second "
+        "| ours has more per second | peak memory, MiB | rounds |",
         "|" + "---|" * 8,
     ]
     for library, of_library in runs.items():
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--libraries", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
     parser.add_argument("--rounds", type=int, default=5, help="processes a library, in turn")
     parser.add_argument("--recbole-rounds", type=int, default=1, help="of these with RecBole, which takes minutes")
-    parser.add_argument("--epochs", type=int, default=4, help="epochs a process; RecBole's trains one")
+    parser.add_argument("--epochs", type=int, default=4, help="epochs per process; RecBole's trains one")
     parser.add_argument("--threads", type=int, help="default: as many as PyTorch takes")
     parser.add_argument("--recbole-python", default=sys.executable, help="it needs RecBole on NumPy 1, pandas 2")
     parser.add_argument("--rectools-python", default=sys.executable)

@@ -63,7 +63,7 @@ def arm_name(run: dict) -> str:
 
 
 def table(runs: list[dict], unseen: bool) -> str:
-    """Markdown, one line an arm; differences are paired over the seeds that both arms have."""
+    """Markdown, one line per arm; differences are paired over the seeds that both arms have."""
     from scipy.stats import ttest_rel
 
     suffix = " unseen" if unseen else ""

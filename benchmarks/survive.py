@@ -7,7 +7,7 @@ moment between its first output and its end, and continued the way its documenta
 time its own process alone is killed, as the system does when memory runs out, and those that it has started must end
 by themselves; the other times all are killed. Printed are how often the result was lost (the continued run failed), how
 often it differed, processes and temporary files that were left behind in the end, and for ``generate`` how many
-requests the LLM's server got beyond one per user. A command that ended before it was to be killed is started anew. The
+requests the LLM's server got beyond one per user. A command that ended before it was to be killed is started again. The
 data are small: what is measured is not speed.
 """
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from recbole_llmdistill.dataset_converters import moments
+from recbole_llmdistill.dataset_converters import timestamps
 from recbole_llmdistill.dataset_converters.number_forms import (
     FORMS,
     PLAIN,
@@ -274,7 +274,7 @@ def read_times(table: Table, name: str, given_format: str | None) -> tuple[pl.Ex
     """
     data_type = table.frame.collect_schema()[name]
     if data_type == pl.Date or isinstance(data_type, pl.Datetime):
-        return moments.typed_seconds(name, data_type), ""
+        return timestamps.typed_seconds(name, data_type), ""
     if data_type.is_integer():
         text = pl.col(name).cast(pl.String)
     elif data_type.is_numeric():
@@ -287,7 +287,7 @@ def read_times(table: Table, name: str, given_format: str | None) -> tuple[pl.Ex
     else:
         raise InputError(f"{table.name}: column {name} holds no times but {data_type}")
     if given_format is not None:
-        seconds = moments.GivenForm(given_format).parse(text)
+        seconds = timestamps.GivenForm(given_format).parse(text)
         unread = table.find(text.is_not_null() & seconds.is_null(), name)
         if unread:
             raise InputError(
@@ -296,31 +296,33 @@ def read_times(table: Table, name: str, given_format: str | None) -> tuple[pl.Ex
         return seconds, f"read as {given_format}"
     if data_type.is_numeric():
         number = pl.when(pl.col(name).cast(pl.Float64).is_finite()).then(pl.col(name)).cast(pl.Float64)
-        if not _all(table, text, moments.COMPACT):
+        if not _all(table, text, timestamps.COMPACT):
             return _counted(table, name, number)
     form = _time_form(table, name, text)
-    if form is moments.NUMBER:
+    if form is timestamps.NUMBER:
         return _counted(table, name, text.cast(pl.Float64, strict=False))
     seconds = form.parse(text)
     _refuse_unreadable(table, name, text, seconds, form.example)
-    return seconds, "" if form is moments.ISO else f"times read as {form.example}"
+    return seconds, "" if form is timestamps.ISO else f"times read as {form.example}"
 
 
-def _all(table: Table, text: pl.Expr, form: moments.TimeForm) -> bool:
+def _all(table: Table, text: pl.Expr, form: timestamps.TimeForm) -> bool:
     fits = table.frame.select(text.count().alias("values"), form.fits(text).sum().alias("fits"))
     values, fitting = table.collect(fits).row(0)
     return 0 < values == fitting
 
 
-def _time_form(table: Table, name: str, text: pl.Expr) -> moments.TimeForm:
+def _time_form(table: Table, name: str, text: pl.Expr) -> timestamps.TimeForm:
     """The form of all values, or of most, so that the first other one can be named."""
-    fits = {str(place): form.fits(text).sum() for place, form in enumerate(moments.FORMS)}
+    fits = {str(place): form.fits(text).sum() for place, form in enumerate(timestamps.FORMS)}
     counted = table.collect(table.frame.select(text.count().alias("values"), **fits)).row(0, named=True)
-    counts = {form: counted[str(place)] for place, form in enumerate(moments.FORMS)}
-    if counts[moments.COMPACT] < counted["values"]:
-        counts[moments.COMPACT] = 0
-    form = max(moments.FORMS, key=counts.__getitem__)
-    if form in (moments.DAY_FIRST, moments.MONTH_FIRST) and (counts[moments.DAY_FIRST] == counts[moments.MONTH_FIRST]):
+    counts = {form: counted[str(place)] for place, form in enumerate(timestamps.FORMS)}
+    if counts[timestamps.COMPACT] < counted["values"]:
+        counts[timestamps.COMPACT] = 0
+    form = max(timestamps.FORMS, key=counts.__getitem__)
+    if form in (timestamps.DAY_FIRST, timestamps.MONTH_FIRST) and (
+        counts[timestamps.DAY_FIRST] == counts[timestamps.MONTH_FIRST]
+    ):
         place, value = table.first(form.fits(text), name)
         raise InputError(
             f"{place}, column {name}: {value!r} may have the day or the month first, and no value tells; give "
@@ -348,7 +350,7 @@ def _counted(table: Table, name: str, number: pl.Expr) -> tuple[pl.Expr, str]:
     text = table.frame.collect_schema()[name] == pl.String
     if text:
         _refuse_unreadable(table, name, present(name), number, "a number of seconds")
-    unit = moments.unit_expression(number)
+    unit = timestamps.unit_expression(number)
     units = table.collect(table.frame.select(unit.drop_nulls().unique().sort())).to_series().to_list()
     if len(units) > 1:
         places = [(table.first(unit == found, name), found) for found in units]

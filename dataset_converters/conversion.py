@@ -13,7 +13,7 @@ from recbole_llmdistill.dataset_converters.atomic_files import new_dataset_folde
 from recbole_llmdistill.dataset_converters.dataset_settings import write_settings
 from recbole_llmdistill.dataset_converters.filters import Account, Filters, apply_filters
 from recbole_llmdistill.dataset_converters.loading_filters import count_left_out, describe_limits, how_to_keep
-from recbole_llmdistill.dataset_converters.parsing_errors import parsing_errors_told
+from recbole_llmdistill.dataset_converters.parsing_errors import explain_parse_errors
 from recbole_llmdistill.dataset_converters.provenance import write_provenance
 from recbole_llmdistill.dataset_converters.raw_files import RawFiles
 from recbole_llmdistill.dataset_converters.source import ITEM, RATING, TIME, USER, RawTables, Source
@@ -54,7 +54,7 @@ def convert(
         workspace = folder / ".unpacked"
         workspace.mkdir()
         files = RawFiles(input, workspace, source.publisher)
-        with parsing_errors_told(files), _timed(notify) as done:
+        with explain_parse_errors(files), _timed(notify) as done:
             tables = source.read(files)
             log, types = _collect(tables)
             done(f"read {log.height:,} interactions")
@@ -77,7 +77,7 @@ def convert(
         for step in account.steps[1:]:
             if step.removed:
                 notify(f"  {step.name}: {step.removed:,} removed, {step.left:,} left")
-        with _timed(notify) as done, parsing_errors_told(files):
+        with _timed(notify) as done, explain_parse_errors(files):
             written = _write(folder, out.name, account.interactions, types, tables, notify)
             done(f"wrote {', '.join(written)}")
         settings = write_settings(folder / f"{out.name}.yaml", source, tables, written, filters, split)

@@ -1,7 +1,7 @@
 """Text files of rows as people export them: their encoding, their separator and their quotes.
 
 polars reads UTF-8 and quotes as RFC 4180 has them, and nothing else. Whatever is different here, and can be known for
-sure, is written anew into a workspace; whatever cannot be known is refused with its line.
+sure, is written again into a workspace; whatever cannot be known is refused with its line.
 """
 
 import codecs
@@ -91,12 +91,12 @@ class CsvText:
 
 
 def open_csv(path: Path, name: str, workspace: Path, encoding: str | None = None, quotes: bool = True) -> CsvText:
-    """Find out how a file is written, and write it anew where polars could not read it.
+    """Find out how a file is written, and write it again where polars could not read it.
 
     Args:
         path: a csv, tsv or txt file with names of columns in its first line.
         name: how to call it in messages.
-        workspace: existing folder for what has to be written anew.
+        workspace: existing folder for what has to be written again.
         encoding: of the text if it is not UTF-8.
         quotes: whether straight double quotes enclose fields.
 

@@ -55,7 +55,7 @@ def describe(folder: Path) -> dict[str, str]:
     log = scan_atomic_file(path, settings)
     _require(path, log, {"USER_ID_FIELD": user, "ITEM_ID_FIELD": item}, name)
     _check_rows(path, settings)
-    with _broken_file_told(path, settings):
+    with _explain_broken_file(path, settings):
         everything = log.select(pl.len(), pl.all().count().name.prefix("\0")).collect(engine="streaming").item(0, 0)
         log = log.filter(pl.col(user).is_not_null() & pl.col(item).is_not_null())
         lengths = log.group_by(user).len().collect(engine="streaming")["len"]
@@ -88,7 +88,7 @@ def describe(folder: Path) -> dict[str, str]:
         table = scan_atomic_file(item_path, settings)
         _require(item_path, table, {"ITEM_ID_FIELD": item}, name)
         _check_rows(item_path, settings)
-        with _broken_file_told(item_path, settings):
+        with _explain_broken_file(item_path, settings):
             figures |= _text_coverage(table.collect(), counts, item, settings)
     else:
         figures["item text"] = "no .item file"
@@ -150,7 +150,7 @@ def _require(path: Path, table: pl.LazyFrame, fields: dict[str, str], name: str)
 
 
 @contextmanager
-def _broken_file_told(path: Path, settings: Mapping[str, Any]) -> Iterator[None]:
+def _explain_broken_file(path: Path, settings: Mapping[str, Any]) -> Iterator[None]:
     """Context in which what polars cannot read in an atomic file becomes an :class:`InputError` with its line."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""Files with one record a line: JSON, or Python literals as in older releases of UCSD."""
+"""Files with one record per line: JSON, or Python literals as in older releases of UCSD."""
 
 import ast
 import itertools

@@ -20,7 +20,7 @@ _BAD_CONVERSION = re.compile(
 
 
 @contextmanager
-def parsing_errors_told(files: RawFiles) -> Iterator[None]:
+def explain_parse_errors(files: RawFiles) -> Iterator[None]:
     """Context in which a polars error becomes an :class:`InputError`; of the disk, an :class:`OSError`."""
     try:
         yield

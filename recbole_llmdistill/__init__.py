@@ -37,7 +37,7 @@ import_error: Exception | None = None
 
 
 def register() -> None:
-    """Let RecBole know the models, and mend what it lacks here; a second call changes nothing."""
+    """Let RecBole know the models, and fix what it lacks here; a second call changes nothing."""
     global import_error
     try:
         from recbole_llmdistill import compat

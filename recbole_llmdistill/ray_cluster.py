@@ -73,7 +73,7 @@ class RayCluster:
         self._thread = threading.Thread(target=self._watch, name="ray-watch", daemon=True)
 
     def heard(self) -> None:
-        """There is progress; a minute of silence begins anew."""
+        """There is progress; a minute of silence begins again."""
         self._heard = time.monotonic()
         self._losses.clear()
 

@@ -15,7 +15,7 @@ def map_by_actors(
 ) -> Iterator[dict[str, Any]]:
     """Let actors answer rows, and yield what they answer as it comes: a model each, on a GPU each where there is any.
 
-    Ray Data starts an actor anew whose process was killed, and gives it its rows again; what kills it again and again
+    Ray Data starts an actor again whose process was killed, and gives it its rows again; what kills it again and again
     is told, and in the end given up, by the cluster's watch.
 
     Args:

@@ -41,7 +41,7 @@ def evaluate(
 
     Args:
         score: maps histories (item ids, oldest first, not truncated) to scores ``[users, n_items]``.
-        histories: one a user.
+        histories: one per user.
         targets: ``[users]`` held-out items.
         batch_size: users scored at a time.
     """

@@ -49,7 +49,7 @@ def main() -> None:
     def timed(*args, **options):
         run.begin_epoch()
         losses = train_epoch(*args, **options)
-        if given.model == "SASRec":  # every training target has its turn once an epoch
+        if given.model == "SASRec":  # every training target has its turn once per epoch
             run.count(len(train_data._dataset.inter_feat))
         run.end_epoch()
         return losses

@@ -1,7 +1,7 @@
 """Train stock RecBole's SASRec or BERT4Rec: its own rows, models and trainer.
 
 RecBole 1.2.1 runs without this package wherever NumPy is below 2, pandas below 3 and setuptools below 81
-(``requirements-recbole.txt``), and so it is measured there. Elsewhere it needs this package's mends, and the result
+(``requirements-recbole.txt``), and so it is measured there. Elsewhere it needs this package's fixes, and the result
 says so; what they change in an epoch, anomaly detection, is put back. No checkpoint is saved. ``--settings`` are
 RecBole's, among them ``dataset``. Its rows are prefixes, so its batches are rows of one target each (RecBole's
 default, 2048).
@@ -24,7 +24,7 @@ def main() -> None:
     sys.argv = sys.argv[:1]  # RecBole reads the command line of any process
     stock = int(np.__version__.split(".")[0]) < 2
     if not stock:
-        import recbole_llmdistill  # noqa: F401  (mends RecBole)
+        import recbole_llmdistill  # noqa: F401  (fixes RecBole)
     from recbole import __version__ as version
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
@@ -66,7 +66,7 @@ def main() -> None:
     trainer._train_epoch, network.calculate_loss = timed, counted
     with contextlib.suppress(StopTraining):
         trainer.fit(train_data, saved=False, verbose=False)
-    run.report(library=f"RecBole {version}" + ("" if stock else ", mended"))
+    run.report(library=f"RecBole {version}" + ("" if stock else ", fixed"))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def generate(
     command_line: Sequence[str] = (),
     **keywords: Any,
 ) -> GenerateResult:
-    """Write ``profiles.jsonl``, one line a user, from the very training part that training will use; or, of items,
+    """Write ``profiles.jsonl``, one line per user, from the very training part that training will use; or, of items,
     ``items.jsonl`` from the ``.item`` file.
 
     An interrupted run goes on when the same is asked for again.

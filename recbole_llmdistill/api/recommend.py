@@ -99,7 +99,7 @@ def recommend(
 
     def on_broken(problem: str) -> None:
         if options.on_error == "fail":
-            raise InputError(f"{problem}; mend it, or pass such rows over with --on-error skip")
+            raise InputError(f"{problem}; fix it, or pass such rows over with --on-error skip")
         if not broken:
             messages.warn(f"{problem}; passed over, as will be others")
         broken.append(problem)

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
 
 
 class _Progress(Observer):
-    """A line a run, a bar, and how long the rest will take once that can be known.
+    """A line per run, a bar, and how long the rest will take once that can be known.
 
     Args:
         jobs: runs side by side.
@@ -87,7 +87,7 @@ class _Progress(Observer):
 
     def run_ended(self, record: dict[str, Any]) -> None:
         """A line of it."""
-        from recbole_llmdistill.comparison.run.live import finished_line, remaining_seconds, spell_seconds
+        from recbole_llmdistill.comparison.run.live import finished_line, format_duration, remaining_seconds
 
         assert self._bar is not None  # a run ends only where one was missing
         self._bar.update()
@@ -97,18 +97,18 @@ class _Progress(Observer):
             self._estimated = True
             self._bar.write(
                 f"each arm has run once; the other {len(self._plan.missing(self._results))} runs take about "
-                f"{spell_seconds(left)}",
+                f"{format_duration(left)}",
                 file=sys.stdout,
             )
         sys.stdout.flush()
 
     def end(self) -> None:
         """How long it took."""
-        from recbole_llmdistill.comparison.run.live import spell_seconds
+        from recbole_llmdistill.comparison.run.live import format_duration
 
         if self._bar is not None:
             self.close()
-            print(f"made in {spell_seconds(time.perf_counter() - self._started)}\n")
+            print(f"made in {format_duration(time.perf_counter() - self._started)}\n")
 
     def close(self) -> None:
         """Leave the last state of the bar on the screen."""

@@ -1,4 +1,4 @@
-"""``llmdistill doctor``: what is wrong with this installation, and the command that mends it."""
+"""``llmdistill doctor``: what is wrong with this installation, and the command that fixes it."""
 
 import argparse
 import sys
@@ -27,21 +27,21 @@ VOID_PINS = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One line of the report.
 
     Attributes:
         state: ``ok``, ``note`` (works, but is not what the tests ran with) or ``WRONG``.
         text: what was found.
-        mend: the command that mends it, if it is wrong.
+        fix: the command that fixes it, if it is wrong.
     """
 
     state: str
     text: str
-    mend: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.state:<6}{self.text}" + (f"; mend: {self.mend}" if self.mend else "")
+        return f"{self.state:<6}{self.text}" + (f"; fix: {self.fix}" if self.fix else "")
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -52,15 +52,15 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: list[str]) -> int:
-    """Print one line a finding; status 1 if anything is wrong."""
-    findings = []
-    for finding in _findings(arguments, settings):
-        print(finding, flush=True)
-        findings.append(finding)
-    return int(any(finding.state == "WRONG" for finding in findings))
+    """Print one line a check; status 1 if anything is wrong."""
+    checks = []
+    for check in _checks(arguments, settings):
+        print(check, flush=True)
+        checks.append(check)
+    return int(any(check.state == "WRONG" for check in checks))
 
 
-def _findings(arguments: argparse.Namespace, settings: list[str]) -> Iterator[Finding]:
+def _checks(arguments: argparse.Namespace, settings: list[str]) -> Iterator[Check]:
     yield check_python()
     yield from check_packages()
     yield from check_recboles_pins()
@@ -76,41 +76,41 @@ def _findings(arguments: argparse.Namespace, settings: list[str]) -> Iterator[Fi
         raise InputError(f"{settings[0]}: settings belong to a data set; add --dataset=NAME")
 
 
-def check_python() -> Finding:
+def check_python() -> Check:
     """Python 3.11 or newer, as the package's metadata says."""
     found = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] >= OLDEST_PYTHON:
-        return Finding("ok", f"Python {found}")
+        return Check("ok", f"Python {found}")
     needed = ".".join(map(str, OLDEST_PYTHON))
-    return Finding(
+    return Check(
         "WRONG", f"Python {found}, needed is {needed} or newer", f"python{needed} -m venv .venv, and install in it"
     )
 
 
-def check_packages() -> Iterator[Finding]:
+def check_packages() -> Iterator[Check]:
     """Each package of the tested set: present, within the range that works, and the tested version or not."""
     needed = _requirements()
     for name, tested in tested_versions().items():
-        mend = missing_recbole.COMMAND if name == "recbole" else f"pip install {name}=={tested}"
+        fix = missing_recbole.COMMAND if name == "recbole" else f"pip install {name}=={tested}"
         extra, allowed = needed.get(name, (None, SpecifierSet()))
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
             if extra:
-                mend = f"pip install '{DISTRIBUTION}[{extra}]'"
-                yield Finding("note", f"{name} is not installed, and needed only for {mend}")
+                fix = f"pip install '{DISTRIBUTION}[{extra}]'"
+                yield Check("note", f"{name} is not installed, and needed only for {fix}")
             else:
-                yield Finding("WRONG", f"{name} is not installed", mend)
+                yield Check("WRONG", f"{name} is not installed", fix)
             continue
         if not allowed.contains(found, prereleases=True):
-            yield Finding("WRONG", f"{name} {found}, needed is {allowed}", mend)
+            yield Check("WRONG", f"{name} {found}, needed is {allowed}", fix)
         elif Version(found).public == Version(tested).public:
-            yield Finding("ok", f"{name} {found}")
+            yield Check("ok", f"{name} {found}")
         else:
-            yield Finding("note", f"{name} {found}; the tests ran with {tested}")
+            yield Check("note", f"{name} {found}; the tests ran with {tested}")
 
 
-def check_recboles_pins() -> Iterator[Finding]:
+def check_recboles_pins() -> Iterator[Check]:
     """What RecBole's own metadata asks for and does not find; `pip check` reports the same."""
     try:
         requirements = map(Requirement, metadata.requires("recbole") or [])
@@ -127,9 +127,9 @@ def check_recboles_pins() -> Iterator[Finding]:
             continue
         text = f"RecBole's metadata asks for {item.name}{item.specifier}, found is {found or 'none'}"
         if reason := VOID_PINS.get(item.name):
-            yield Finding("note", f"{text}: void, {reason}; pip may say so too, and nothing needs to be done")
+            yield Check("note", f"{text}: void, {reason}; pip may say so too, and nothing needs to be done")
         else:
-            yield Finding("WRONG", text, f"pip install '{item.name}{item.specifier}'")
+            yield Check("WRONG", text, f"pip install '{item.name}{item.specifier}'")
 
 
 def tested_versions() -> dict[str, str]:
@@ -155,12 +155,12 @@ def _requirements() -> dict[str, tuple[str | None, SpecifierSet]]:
     return needed
 
 
-def check_models() -> Finding:
+def check_models() -> Check:
     """RecBole imports, and finds our models by name."""
-    mend = f"pip install -c {properties('constraints.txt')} {DISTRIBUTION} && {missing_recbole.COMMAND}"
+    fix = f"pip install -c {properties('constraints.txt')} {DISTRIBUTION} && {missing_recbole.COMMAND}"
     recbole_llmdistill.register()
     if recbole_llmdistill.import_error is not None:
-        return Finding("WRONG", f"no model is registered: {recbole_llmdistill.import_error}", mend)
+        return Check("WRONG", f"no model is registered: {recbole_llmdistill.import_error}", fix)
     from recbole.utils import get_model
 
     from recbole_llmdistill.registry import MODELS
@@ -168,25 +168,23 @@ def check_models() -> Finding:
     try:
         for name in MODELS:
             get_model(name)
-    except Exception as error:  # whatever a broken package raises is the finding
-        return Finding("WRONG", f"models cannot be registered: {error!r}", mend)
-    return Finding("ok", f"RecBole knows {', '.join(MODELS)}")
+    except Exception as error:  # whatever a broken package raises is what is wrong
+        return Check("WRONG", f"models cannot be registered: {error!r}", fix)
+    return Check("ok", f"RecBole knows {', '.join(MODELS)}")
 
 
-def check_gpu() -> Finding:
+def check_gpu() -> Check:
     """GPU or not; both work."""
     try:
         import torch
     except ImportError as error:
-        return Finding(
-            "WRONG", f"torch cannot be imported: {error}", f"pip install torch=={tested_versions()['torch']}"
-        )
+        return Check("WRONG", f"torch cannot be imported: {error}", f"pip install torch=={tested_versions()['torch']}")
     if torch.cuda.is_available():
-        return Finding("ok", f"GPU: {torch.cuda.get_device_name(0)}")
-    return Finding("ok", f"no GPU, training runs on the CPU with {torch.get_num_threads()} threads")
+        return Check("ok", f"GPU: {torch.cuda.get_device_name(0)}")
+    return Check("ok", f"no GPU, training runs on the CPU with {torch.get_num_threads()} threads")
 
 
-def check_profiles(dataset: str) -> Finding:
+def check_profiles(dataset: str) -> Check:
     """The profiles that training would use fit the data set and its training split."""
     import logging
 
@@ -204,7 +202,7 @@ def check_profiles(dataset: str) -> Finding:
         training_part, _, _ = create_dataset(config).build()
         profiles = load_user_vectors(training_part, DistillationSettings.from_config(config))
     except InputError as error:
-        return Finding("WRONG", str(error))
+        return Check("WRONG", str(error))
     users = training_part.inter_feat[training_part.uid_field].unique()
     covered = int(profiles.present[users].any(dim=1).sum())
-    return Finding("ok", f"{find_profile_file(config)} covers {covered} of {len(users)} training users of {dataset}")
+    return Check("ok", f"{find_profile_file(config)} covers {covered} of {len(users)} training users of {dataset}")

@@ -1,4 +1,4 @@
-"""How commands end: one clear line and status 2 for whatever the user can mend."""
+"""How commands end: one clear line and status 2 for whatever the user can fix."""
 
 import contextlib
 import errno
@@ -24,8 +24,8 @@ _REFUSED = _FULL | {
 }
 
 
-def ends_with_one_line(command: Callable[..., int | None]) -> Callable[..., int]:
-    """Decorator of a command's ``main``: what the user can mend becomes a line on standard error and status 2.
+def cli_errors(command: Callable[..., int | None]) -> Callable[..., int]:
+    """Decorator of a command's ``main``: what the user can fix becomes a line on standard error and status 2.
 
     That is an :class:`InputError`, or a file that the system does not let us read or write. Ctrl-C, SIGTERM and SIGHUP
     become a line and the status that a shell reports of them: 130, 143, 129.

@@ -16,8 +16,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to ``llmdistill``."""
     parser = commands.add_parser(
         "generate",
-        description="Write profiles.jsonl, one line a user, from the very training part that training will use; or, by "
-        "--of=items, items.jsonl, one line an item, from the fields of the .item file.",
+        description="Write profiles.jsonl, one line per user, from the very training part that training will use; or, "
+        "by --of=items, items.jsonl, one line per item, from the fields of the .item file.",
         epilog="Settings of RecBole are given as for training, --key=value; its --seed is the LLM's as well.",
         allow_abbrev=False,
     )

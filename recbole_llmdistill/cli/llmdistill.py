@@ -5,7 +5,7 @@ import importlib
 import sys
 
 import recbole_llmdistill
-from recbole_llmdistill.cli.exit_status import ends_with_one_line
+from recbole_llmdistill.cli.exit_status import cli_errors
 
 COMMANDS = {
     "doctor": "check the installation, and that profiles fit a data set",
@@ -45,7 +45,7 @@ def build_parser(called: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-@ends_with_one_line
+@cli_errors
 def main() -> int:
     """Entry point of the console command."""
     called = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)

@@ -12,7 +12,7 @@ from recbole_llmdistill.parts import Kind
 
 
 def add_options(parser: argparse.ArgumentParser, options: type[BaseModel], kind: Kind | None = None) -> None:
-    """Add a flag a field, and the flags of all parts of a kind.
+    """Add a flag per field, and the flags of all parts of a kind.
 
     A flag that is not given leaves no trace in the arguments, so that every default stands in its class alone. Values
     are checked by the class.

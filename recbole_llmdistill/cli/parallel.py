@@ -63,7 +63,7 @@ def free_port() -> str:
 
 @contextmanager
 def ends_as_its_processes() -> Iterator[None]:
-    """Raise anew, as such, an :class:`InputError` that a spawned process died of; it arrives as text.
+    """Raise again, as such, an :class:`InputError` that a spawned process died of; it arrives as text.
 
     An interruption ends the processes too, which Python would wait for otherwise.
     """

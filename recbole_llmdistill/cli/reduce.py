@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace, settings: list[str]) -> int:
         raise InputError(f"argument {settings[0]!r} is not understood; see llmdistill reduce --help")
     options = from_arguments(ReduceOptions, arguments, REDUCERS)
     result = reduce(options, messages=PrintedMessages())
-    print(f"{result.source}: {result.full_dimensions} values a vector, now {result.shape[-1]} by {options.method}")
+    print(f"{result.source}: {result.full_dimensions} values per vector, now {result.shape[-1]} by {options.method}")
     if result.quality:
         kept = result.quality
         print(

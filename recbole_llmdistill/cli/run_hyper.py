@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from recbole_llmdistill.cli import tune
-from recbole_llmdistill.cli.exit_status import ends_with_one_line
+from recbole_llmdistill.cli.exit_status import cli_errors
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -18,7 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@ends_with_one_line
+@cli_errors
 def main() -> int:
     """Entry point of the console command."""
     return tune.run(*build_parser().parse_known_args())

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from recbole_llmdistill.cli.exit_status import ends_with_one_line
+from recbole_llmdistill.cli.exit_status import cli_errors
 from recbole_llmdistill.cli.recbole_arguments import build_config, leave_to_recbole
 
 
@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@ends_with_one_line
+@cli_errors
 def main() -> int:
     """Entry point of the console command."""
     parser = build_parser()

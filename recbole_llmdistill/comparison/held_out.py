@@ -61,7 +61,7 @@ class HeldOut:
         Args:
             users: ``[R]`` user token of each item that is held out.
             items: ``[R]`` its token.
-            lists: number of rankings; RecBole's general recommenders rank once a user, however many items are held out.
+            lists: number of rankings; RecBole's general recommenders rank once per user, whatever is held out.
 
         Raises:
             InputError: they are not the same test cases.

@@ -5,7 +5,7 @@
 
 
 def install() -> None:
-    """Mend RecBole in this process."""
+    """Fix RecBole in this process."""
     from recbole_llmdistill.compat import missing_recbole, warning_filters
 
     missing_recbole.install()

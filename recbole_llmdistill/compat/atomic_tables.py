@@ -93,7 +93,7 @@ def learn_columns(dataset: Dataset, filepath: str, source: FeatureSource | str) 
 
 
 def objects(values: Iterable) -> np.ndarray:
-    """One object a row; NumPy itself would make a matrix of rows of equal length."""
+    """One object per row; NumPy itself would make a matrix of rows of equal length."""
     rows = list(values)
     column = np.empty(len(rows), dtype=object)
     for number, row in enumerate(rows):

@@ -1,6 +1,6 @@
 """How often each item was a training target, kept beside the weights: what is left to say to a user without a history.
 
-In a checkpoint (``item_counts``, readable with ``torch.load(weights_only=True)``), four bytes an item::
+In a checkpoint (``item_counts``, readable with ``torch.load(weights_only=True)``), four bytes per item::
 
     {"version": 1, "counts": int32 [N]}
 

@@ -140,7 +140,7 @@ def check_numbering(state: Mapping[str, Any], own: TokenTables, file: str) -> No
         if difference := _difference(then.tokens(field), own.tokens(name), name):
             raise InputError(
                 f"{file} does not belong to this data set: {difference}. The data set or its settings have changed "
-                "since; restore them, or train anew"
+                "since; restore them, or train again"
             )
 
 

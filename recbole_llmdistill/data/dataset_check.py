@@ -68,7 +68,7 @@ def pass_over_marks(config: Config) -> None:
 
 
 def explain_failure(config: Config, error: Exception) -> InputError:
-    """What the user can mend about a data set that RecBole has failed to load."""
+    """What the user can fix about a data set that RecBole has failed to load."""
     try:
         check_dataset(config)
         for file in _files(config):

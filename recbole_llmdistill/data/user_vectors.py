@@ -42,7 +42,7 @@ class UserVectors:
         return UserVectors(vectors, self.present)
 
     def shuffled(self, seed: int) -> "UserVectors":
-        """The control: the same profiles dealt out anew among the users who have one; all K of a user stay together."""
+        """The control: the same profiles shuffled among the users who have one; all K of a user stay together."""
         holders = self.present.any(dim=1).nonzero().squeeze(1)
         dealt = holders[torch.randperm(len(holders), generator=torch.Generator().manual_seed(seed))]
         vectors, present = self.vectors.clone(), self.present.clone()
@@ -121,7 +121,7 @@ def check_content(path: Path, profiles: UserVectors) -> None:
     content = examine(profiles.vectors.numpy(), profiles.present.numpy())
     if content.useless:
         raise InputError(
-            f"{path}: {content.problem}; there is nothing to distil: encode the profiles anew, or train without them "
+            f"{path}: {content.problem}; there is nothing to distil: encode the profiles again, or train without them "
             "by distill_alpha=0"
         )
     if content.problem:
@@ -150,7 +150,7 @@ def check_split(path: Path, training_part: DistillationDataset, mode: str) -> No
         f"{path}: these profiles were written from another training split than this run's (fingerprint "
         f"{str(written_from)[:19]}... in {manifest.name}, {here[:19]}... here), so "
         "they may have seen validation or test items; use the data, filters and eval_args they were made with, make "
-        "them anew, or set profile_split_check=warn"
+        "them again, or set profile_split_check=warn"
     )
     if mode == "error":
         raise InputError(message)

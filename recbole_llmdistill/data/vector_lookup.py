@@ -24,7 +24,7 @@ def find_profile_file(config: "Config") -> Path:
         InputError: there is none.
     """
     instead = (
-        "put a file there (one vector a user, see Files in docs/encode.md), set vectors_path, or train without "
+        "put a file there (one vector per user, see Files in docs/encode.md), set vectors_path, or train without "
         "profiles by distill_alpha=0"
     )
     return find_vectors(config, USERS, config["vectors_path"], "vectors_path", instead)

@@ -38,7 +38,7 @@ def cut_windows(
         length: longest window.
         stride: positions that a window counts, ``1 <= stride <= length``.
         shift: of each user, in [0, 1): the share of the room that is left in the newest window, the rest being left in
-            the oldest; none: all in the oldest. Drawn anew for every epoch, it gives each position another context.
+            the oldest; none: all in the oldest. Drawn again for every epoch, it gives each position another context.
     """
     size = end - first
     older = np.maximum(-(-(size - length) // stride), 0)  # windows of each user besides the newest

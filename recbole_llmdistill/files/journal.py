@@ -85,7 +85,7 @@ def read_journal(path: Path, key: str = "user_id") -> Iterator[dict[str, Any]]:
             try:
                 record = parse_json(line)
             except ValueError as error:
-                raise InputError(f"{path}, line {number}: no JSON ({error}); mend or remove the line") from error
+                raise InputError(f"{path}, line {number}: no JSON ({error}); fix or remove the line") from error
             if not isinstance(record, dict) or key not in record:
-                raise InputError(f"{path}, line {number}: no record with {key!r}; mend or remove the line")
+                raise InputError(f"{path}, line {number}: no record with {key!r}; fix or remove the line")
             yield record

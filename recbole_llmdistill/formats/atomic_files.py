@@ -143,10 +143,10 @@ class AtomicFile:
     def _refuse_other_separator(self, line: str) -> None:
         for separator, name in _OTHER_SEPARATORS.items():
             if separator != self.separator and line.count(separator) >= 1:
-                mend = "leave out field_separator" if separator == "\t" else f"set --field_separator={separator!r}"
+                fix = "leave out field_separator" if separator == "\t" else f"set --field_separator={separator!r}"
                 raise InputError(
                     f"{self.path}, line 1: its columns are separated by {name} and not by {self.separator!r}; found "
-                    f"{shortened(line)}; convert the file, or {mend}"
+                    f"{shortened(line)}; convert the file, or {fix}"
                 )
 
     def _open(self) -> BinaryIO:

@@ -1,4 +1,4 @@
-"""Read ``profiles.jsonl``: one line a user, with one profile text or several; and ``items.jsonl``, one line an item.
+"""Read ``profiles.jsonl``: one line per user, with one profile text or several; and ``items.jsonl``, one line per item.
 
 One: ``{"user_id": "7", "profile": "..."}``. Several, by the name of the view:
 ``{"user_id": "7", "profiles": {"tastes": "...", "habits": "..."}}``. Of items: ``{"item_id": "7", "text": "..."}`` or
@@ -28,7 +28,7 @@ class ProfileTexts:
     Attributes:
         path: the file.
         tokens: the ``U`` users, in the order of the file.
-        views: names of the ``K`` profiles a user; ``("profile",)`` (``("text",)``) where there is one.
+        views: names of the ``K`` profiles per user; ``("profile",)`` (``("text",)``) where there is one.
         texts: the different texts, in the order of the file.
         text_of: ``[U, K]`` index into ``texts``, -1 where a user lacks that profile.
         empty: users without any text, who are left out of ``tokens``.

@@ -26,7 +26,7 @@ _VALUES_IN_A_CELL = 5
 
 @dataclass(frozen=True)
 class Field:
-    """A value a user (or item).
+    """A value per user (or item).
 
     Attributes:
         name: what it is.

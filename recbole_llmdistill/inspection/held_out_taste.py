@@ -70,7 +70,7 @@ def measure_held_out_taste(
         vectors: ``[U, D]`` float32.
         training: ``[U, I]`` of ones.
         held_out: ``[U, I]`` of ones: what is to be found.
-        neighbours: neighbours a user.
+        neighbours: neighbours per user.
         top: length of the ranking.
         sample: most users that are asked; neighbours come from all.
         seed: of the sample and the random neighbours.

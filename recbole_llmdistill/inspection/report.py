@@ -53,7 +53,7 @@ class Inspection:
         path: file of the vectors.
         manifest: the manifest beside them, or None.
         content: whether they tell one user from another.
-        profiles: profiles a user, K.
+        profiles: profiles per user, K.
         users: users in the file.
         unknown_users: of these, users without training interactions.
         training_users: users with training interactions.
@@ -90,7 +90,7 @@ def inspect_vectors(
     """Look at vectors in the light of a data set.
 
     Args:
-        table: the vectors; several a user are averaged, as training does by default.
+        table: the vectors; several per user are averaged, as training does by default.
         split: the data set's interactions, seen from those whose vectors these are.
         texts: their texts, if they are at hand.
         config: RecBole's config of the data set.

@@ -45,7 +45,7 @@ class BERT4RecDistill(DistillationModel, BERT4Rec):
         """Positions to mask, ``[B, L]`` bool: each real one with probability ``mask_ratio``, or the last alone.
 
         The latter, with probability ``ft_ratio`` a row, is what the model meets in evaluation. (RecBole's
-        ``MaskItemSequence`` draws it once a batch.)
+        ``MaskItemSequence`` draws it once per batch.)
         """
         positions = torch.arange(sequences.size(1), device=sequences.device)
         last = positions == (lengths - 1).unsqueeze(1)

@@ -74,7 +74,7 @@ class RandomBytes:
 class ByteDropout(nn.Dropout):
     """Dropout whose mask on a CPU is cut from random bytes.
 
-    PyTorch draws 32 random bits an element on a CPU, which takes longer than the matrix products around it. Here it is
+    PyTorch draws 32 random bits per element on a CPU, which takes longer than the matrix products around it. Here it is
     8, independent of each other. The share kept is a multiple of 1/256 (0.2 becomes 51/256 = 0.1992 dropped) and the
     scale is that share's inverse, so the expectation is exact.
 

@@ -130,7 +130,7 @@ class MeanAggregation(nn.Module):
 
 
 def build_aggregation(name: str, size: int) -> nn.Module:
-    """Aggregation of several profiles a user, config value ``vectors_aggregation``: mean, or attention over the K."""
+    """Aggregation of several profiles per user, config value ``vectors_aggregation``: mean, or attention over the K."""
     return AttentionPooling(size) if name == "attention" else MeanAggregation()
 
 

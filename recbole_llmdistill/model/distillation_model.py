@@ -80,7 +80,7 @@ class DistillationModel(_Base):
             config["load_col"] = {**config["load_col"], "inter": [*loaded, config["TIME_FIELD"]]}
         if config["sequence_training"] == "whole" and config["loss_type"] != "CE":
             raise InputError(
-                f"loss_type={config['loss_type']!r} samples negatives for one target a row, which whole-sequence "
+                f"loss_type={config['loss_type']!r} samples negatives for one target per row, which whole-sequence "
                 "training does not have; set loss_type=CE, or sequence_training=prefix"
             )
 

@@ -19,7 +19,7 @@ class TrainingReport:
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def take(self) -> dict[str, float]:
-        """Means since the last call, and start anew."""
+        """Means since the last call, and start again."""
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         self._sums, self._counts = {}, {}
         return means

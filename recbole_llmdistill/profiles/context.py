@@ -16,7 +16,7 @@ _MARGIN = 0.01
 _CACHED_LINES = 200_000
 
 
-class Window:
+class ContextBudget:
     """The context of a model, as seen by one run.
 
     Args:

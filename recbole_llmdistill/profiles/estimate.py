@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recbole_llmdistill.formats.entity import USERS, Entity
-from recbole_llmdistill.profiles.context import Window
+from recbole_llmdistill.profiles.context import ContextBudget
 from recbole_llmdistill.profiles.llm.protocol import Answer
 from recbole_llmdistill.profiles.prompts import Prompt
 from recbole_llmdistill.profiles.strategies.task import Question, Strategy, Task
@@ -88,7 +88,7 @@ async def estimate(
     indices: np.ndarray,
     prompts: list[Prompt],
     strategy: Strategy,
-    window: Window,
+    window: ContextBudget,
     answer_tokens: float | None = None,
     report: Callable[[int], None] = lambda users: None,
 ) -> Estimate:
@@ -97,7 +97,7 @@ async def estimate(
     Args:
         subjects: all that can have a text.
         indices: which of them, ``[N]``.
-        prompts: one a view.
+        prompts: one per view.
         strategy: for long histories.
         window: the model's context.
         answer_tokens: mean length of the answers, if it is known; unset: what the prompt expects.

@@ -13,7 +13,7 @@ import numpy as np
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.entity import ENTITIES, USERS
 from recbole_llmdistill.profiles.answer_checks import check_answer, named_titles
-from recbole_llmdistill.profiles.context import Window
+from recbole_llmdistill.profiles.context import ContextBudget
 from recbole_llmdistill.profiles.ledger import Ledger
 from recbole_llmdistill.profiles.llm.protocol import Answer, Backend, Request, RequestFailed
 from recbole_llmdistill.profiles.prompts import Prompt
@@ -60,14 +60,14 @@ class ProfileWriter:
 
     Args:
         subjects: all that can have a text.
-        prompts: one a view.
+        prompts: one per view.
         strategy: for histories longer than the context.
         backend: the LLM, started.
         window: its context.
     """
 
     def __init__(
-        self, subjects: Subjects, prompts: list[Prompt], strategy: Strategy, backend: Backend, window: Window
+        self, subjects: Subjects, prompts: list[Prompt], strategy: Strategy, backend: Backend, window: ContextBudget
     ) -> None:
         self.subjects, self.prompts, self.strategy = subjects, prompts, strategy
         self.backend, self.window = backend, window

@@ -14,7 +14,7 @@ from recbole_llmdistill.formats.entity import ENTITIES, USERS, Entity
 from recbole_llmdistill.messages import Messages
 from recbole_llmdistill.parts import Choice
 from recbole_llmdistill.processes.coroutines import run_coroutine
-from recbole_llmdistill.profiles.context import Window
+from recbole_llmdistill.profiles.context import ContextBudget
 from recbole_llmdistill.profiles.estimate import Price, estimate
 from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, generate
 from recbole_llmdistill.profiles.history.histories import load_histories
@@ -49,7 +49,7 @@ class GenerationJob:
         subjects: all users, or items, that can have a text.
         indices: of the chosen ones.
         unknown: of ``--users`` or ``--items``, without anything to be shown.
-        prompts: one a view.
+        prompts: one per view.
         strategy: its name.
         llm: the LLM that was chosen, and its options.
         backend: the LLM.
@@ -232,8 +232,8 @@ class GenerationJob:
         return STRATEGIES[self._strategy_name]
 
     @property
-    def _window(self) -> Window:
-        return Window(self.backend.count_tokens, self.backend.context_length, self.max_tokens)
+    def _window(self) -> ContextBudget:
+        return ContextBudget(self.backend.count_tokens, self.backend.context_length, self.max_tokens)
 
     def _open_ledger(self) -> Ledger:
         assert self.folder is not None  # where nothing is to be written, nothing is sent

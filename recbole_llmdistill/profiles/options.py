@@ -39,12 +39,12 @@ class GenerateOptions(Options):
 
     users: Path | None = Field(
         None,
-        description="only the users of this file, one a line",
+        description="only the users of this file, one per line",
         json_schema_extra={"group": _WHO, "metavar": "FILE"},
     )
     items: Path | None = Field(
         None,
-        description="only the items of this file, one a line",
+        description="only the items of this file, one per line",
         json_schema_extra={"group": _WHO, "metavar": "FILE"},
     )
     shard: str | None = Field(
@@ -63,7 +63,7 @@ class GenerateOptions(Options):
     )
     prompt: str | None = Field(
         None,
-        description="names or .yaml files, one a view, separated by commas (default neutral-short, "
+        description="names or .yaml files, one per view, separated by commas (default neutral-short, "
         "of items items-neutral)",
         json_schema_extra={"group": _LLM},
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.parts import Choice
-from recbole_llmdistill.profiles.context import Window
+from recbole_llmdistill.profiles.context import ContextBudget
 from recbole_llmdistill.profiles.generation import (
     ProfileWriter,
     Progress,
@@ -36,7 +36,7 @@ class ProfileActor:
     Args:
         subjects: all that can have a text, or a reference to them in Ray's object store.
         llm: the LLM.
-        prompts: one a view.
+        prompts: one per view.
         strategy: name of the strategy.
         max_tokens: longest answer, by the name of the prompt.
     """
@@ -50,7 +50,7 @@ class ProfileActor:
         self._loop = asyncio.new_event_loop()
         backend = llm.part.make(llm.model, llm.options, self._subjects, None)
         self._loop.run_until_complete(backend.start())
-        window = Window(backend.count_tokens, backend.context_length, max_tokens)
+        window = ContextBudget(backend.count_tokens, backend.context_length, max_tokens)
         self._writer = ProfileWriter(self._subjects, prompts, STRATEGIES[strategy], backend, window)
 
     def __call__(self, rows: dict[str, np.ndarray]) -> dict[str, list]:

@@ -44,7 +44,7 @@ def select(
 
     Args:
         subjects: all that can have a text.
-        file: with one token a line; unset: all.
+        file: with one token per line; unset: all.
         shard: part of these.
         limit: the first so many of these.
 

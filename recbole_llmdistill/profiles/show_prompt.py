@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.context import Window
+from recbole_llmdistill.profiles.context import ContextBudget
 from recbole_llmdistill.profiles.llm.protocol import Answer, Backend
 from recbole_llmdistill.profiles.prompts import Prompt
 from recbole_llmdistill.profiles.strategies.task import Question, Strategy, Task
@@ -14,7 +14,7 @@ from recbole_llmdistill.profiles.subjects import Subjects
 
 
 def show_prompt(
-    token: str, subjects: Subjects, prompts: list[Prompt], strategy: Strategy, backend: Backend, window: Window
+    token: str, subjects: Subjects, prompts: list[Prompt], strategy: Strategy, backend: Backend, window: ContextBudget
 ) -> Iterator[str]:
     """Every request for one, in the order of sending; answers that are not there yet have a mark in their place.
 

@@ -45,7 +45,7 @@ class Stop:
             self.because_of(
                 InputError(
                     f"{self._failed_in_a_row} {self._of.name} in a row failed, the last one because of: {failure}; "
-                    "stopped, so that no more is spent; mend the cause and start the same command again, which goes "
+                    "stopped, so that no more is spent; fix the cause and start the same command again, which goes "
                     "on from here"
                 )
             )

@@ -242,4 +242,4 @@ class _StandIn:
 def _check_weights(state: Mapping[str, Any], file: str) -> None:
     for name, weight in weights_of(state, file).items():
         if weight.is_floating_point() and weight.isnan().any():
-            raise InputError(f"{file}: the weight {name} holds NaN; train anew")
+            raise InputError(f"{file}: the weight {name} holds NaN; train again")

@@ -233,7 +233,7 @@ class Recommender:
             scores = scores[:, 1:]
         values, places = best(scores, k)
         if values.isnan().any():
-            raise InputError(f"{self._model.file}: {self._model.name} scores items with NaN; train anew")
+            raise InputError(f"{self._model.file}: {self._model.name} scores items with NaN; train again")
         tokens = self._model.item_tokens
         for request, row, items in zip(requests, values.tolist(), columns[places.cpu().numpy()].tolist(), strict=True):
             kept = [number for number, score in enumerate(row) if score != -np.inf]
@@ -252,7 +252,7 @@ class Recommender:
             raise InputError(
                 f"{self._model.file} does not hold how popular its items are (it was written by RecBole itself, or by "
                 f"an older recbole-llmdistill), and nothing else is to be said to {who} without a known item; leave "
-                "empty sequences out, or train anew"
+                "empty sequences out, or train again"
             )
         return columns[np.argsort(-self._model.item_counts[columns], kind="stable")]
 

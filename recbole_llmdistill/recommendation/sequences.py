@@ -65,7 +65,7 @@ def read_sequences(path: Path, on_broken: Callable[[str], None]) -> Iterator[Use
 
 
 def read_tokens(path: Path, flag: str) -> list[str]:
-    """Tokens of a text file, one a line; empty lines are passed over.
+    """Tokens of a text file, one per line; empty lines are passed over.
 
     Raises:
         InputError: the file cannot be read, or holds none; ``flag`` names it.
@@ -76,7 +76,7 @@ def read_tokens(path: Path, flag: str) -> list[str]:
         raise InputError(f"{flag}={path}: cannot be read ({error})") from error
     if tokens := [line for line in lines if line]:
         return tokens
-    raise InputError(f"{flag}={path}: the file is empty; write one token a line")
+    raise InputError(f"{flag}={path}: the file is empty; write one token per line")
 
 
 @dataclass(frozen=True)

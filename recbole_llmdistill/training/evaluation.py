@@ -60,7 +60,7 @@ def best_items(model: Any, interaction: Interaction, k: int, list_suffix: str, d
     Args:
         model: a sequential model whose result does not depend on how far its sequences are padded.
         interaction: evaluation rows, padded at the end.
-        k: items a row.
+        k: items per row.
         list_suffix: RecBole's ``LIST_SUFFIX``, by which the padded columns are known.
         device: where the model is.
     """

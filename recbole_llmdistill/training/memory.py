@@ -15,7 +15,7 @@ _LARGEST_MMAP_THRESHOLD, _LARGEST_TRIM_THRESHOLD = 2**25, 2**31 - 1
 def keep_freed_memory() -> Iterator[None]:
     """While this is open, memory that PyTorch frees on a CPU stays with the process; then it is given back.
 
-    glibc gives large blocks back to the system, which maps them anew, page by page, when the next step asks for them:
+    glibc gives large blocks back to the system, which maps them again, page by page, when the next step asks for them:
     a twelfth of the time of a training step on MovieLens-100K. (A GPU's memory is kept by PyTorch itself.) The
     thresholds stay as they are set here. With another C library, or another malloc in its place, nothing happens.
     """

@@ -25,7 +25,7 @@ _FREE_KEYS = (NOTHING | DROPPED.keys()) - {"use_gpu"}
 
 
 def random_states(train_data: TrainDataLoader) -> list[dict[str, Any]]:
-    """States of all generators that training draws from, as plain values and tensors, one entry a process.
+    """States of all generators that training draws from, as plain values and tensors, one entry per process.
 
     To be called by every process of a parallel run.
     """
@@ -98,5 +98,5 @@ def check_same_data(state: dict[str, Any], interactions: str, own: TokenTables, 
     if state["interactions"] != interactions:
         raise InputError(
             f"distill_resume: {file} is of a run on other interactions of these users and items; restore the files it "
-            "was trained on, or train anew"
+            "was trained on, or train again"
         )

@@ -34,7 +34,7 @@ _TABLE = "item_embedding"
 class DistillationTrainer(Trainer):
     """RecBole's trainer with a stage switch, a log of both losses, and exact resumption.
 
-    While stage one lasts (``epoch < distill_epochs``) early stopping cannot end the run, and its patience starts anew
+    While stage one lasts (``epoch < distill_epochs``) early stopping cannot end the run, and its patience starts again
     at the switch. After every validation the whole state is written to ``<checkpoint>.resume``; a run that was killed
     goes on from there with ``distill_resume`` and ends as it would have ended. A run that ends removes that file.
 

@@ -75,7 +75,7 @@ def learning_curves(trials: list[Trial], metric: str) -> go.Figure:
 
 
 def parallel(trials: list[Trial], metric: str, space: Space) -> go.Figure:
-    """A line a trial through its settings to its metric."""
+    """A line per trial through its settings to its metric."""
     some = [trial for trial in trials if trial.last]
     scores = [trial.score for trial in some]
     dimensions = [_axis(key, space, [trial.values[key] for trial in some]) for key in space.distributions]

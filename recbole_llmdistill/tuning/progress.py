@@ -11,7 +11,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from recbole_llmdistill.ray_cluster import reason_of_loss
-from recbole_llmdistill.tuning.records import BEST, EPOCHS, History, SearchJournal, Status, Trial, values_key
+from recbole_llmdistill.tuning.records import BEST, EPOCHS, SearchJournal, Status, Trial, TrialHistory, values_key
 from recbole_llmdistill.tuning.trial import Evaluation, TrialFailed
 
 _TABLE_SECONDS = 60
@@ -39,7 +39,7 @@ class SearchProgress(Callback):
         metric: str,
         values: Callable[[Mapping[str, Any]], dict[str, Any]],
         epochs: Callable[[Mapping[str, Any]], int],
-        histories: dict[str, History],
+        histories: dict[str, TrialHistory],
         journal: SearchJournal,
         failures: Path,
         on_end: Callable[[list[Trial]], None],

@@ -20,7 +20,7 @@ an error of its own; ``lost``: its process or its machine ended."""
 
 
 @dataclass
-class History:
+class TrialHistory:
     """Evaluations that were recorded of some settings.
 
     Attributes:
@@ -77,20 +77,20 @@ class SearchJournal:
         self._path = path
         self._journal: Journal | None = None
 
-    def read(self) -> dict[str, History]:
+    def read(self) -> dict[str, TrialHistory]:
         """What is recorded, by :func:`values_key`.
 
         Raises:
             InputError: a line is no record of a search; names it.
         """
-        histories: dict[str, History] = {}
+        histories: dict[str, TrialHistory] = {}
         values_of: dict[int, str] = {}
         for number, record in enumerate(read_journal(self._path, key="trial"), start=1):
             try:
                 trial = record["trial"]
                 if "values" in record:
                     values_of[trial] = values_key(record["values"])
-                    histories.setdefault(values_of[trial], History())
+                    histories.setdefault(values_of[trial], TrialHistory())
                     continue
                 history = histories[values_of[trial]]
                 if "evaluation" not in record:
@@ -99,7 +99,7 @@ class SearchJournal:
                     history.evaluations.append(record["evaluation"])
             except (KeyError, TypeError) as error:
                 raise InputError(
-                    f"{self._path}, line {number}: no record of a search ({error!r}); mend or remove the line"
+                    f"{self._path}, line {number}: no record of a search ({error!r}); fix or remove the line"
                 ) from error
         return histories
 

@@ -1,4 +1,4 @@
-"""What a search leaves: a csv with a line a trial, and RecBole's text of the same."""
+"""What a search leaves: a csv with a line per trial, and RecBole's text of the same."""
 
 import csv
 import io

@@ -30,7 +30,7 @@ def build_scheduler(name: str, epochs: int, grace_epochs: int) -> Any:
     if name == "median":
 
         class NeverPausing(MedianStoppingRule):
-            """Ray's pauses a trial until there are enough others, and what it goes on with has to start anew."""
+            """Ray's pauses a trial until there are enough others, and what it goes on with has to start again."""
 
             def _on_insufficient_samples(self, *_trial: Any) -> str:
                 return self.CONTINUE

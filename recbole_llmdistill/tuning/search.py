@@ -96,7 +96,7 @@ def run_search(search: Search) -> dict[str, Any]:
         What ``best.json`` holds: the winner's trial, values, validation and test results, and its checkpoint.
 
     Raises:
-        InputError: something is wrong that the user can mend, or no trial could be trained.
+        InputError: something is wrong that the user can fix, or no trial could be trained.
     """
     options = search.options
     if options.address and options.address.startswith("ray://"):

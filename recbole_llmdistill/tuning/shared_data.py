@@ -95,7 +95,7 @@ class SharedData:
 
     def loaders(self, config: Config) -> tuple[Any, Any, Any]:
         """RecBole's loaders of the three parts under ``config``, by ``data_preparation``; data that does not fit is
-        built anew."""
+        built again."""
         if not self.fits(config):
             return SharedData.build(config).loaders(config)
         dataset = copy.copy(self.dataset)
@@ -110,7 +110,7 @@ class SharedData:
         return data_preparation(config, dataset)
 
     def sizes(self) -> dict[str, int]:
-        """Users, items and interactions, by which another data set of the same name is told apart."""
+        """Users, items and interactions, by which another data set of the same name is distinguished."""
         return {
             "users": int(self.dataset.user_num) - 1,  # without RecBole's padding
             "items": int(self.dataset.item_num) - 1,

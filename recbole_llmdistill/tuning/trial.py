@@ -24,7 +24,7 @@ from recbole.trainer import trainer as recbole_trainer
 
 from recbole_llmdistill.files.scratch_folder import scratch_folder
 from recbole_llmdistill.training.preparation import seeded_loaders, seeded_model, trainer_of
-from recbole_llmdistill.tuning.records import History, values_key
+from recbole_llmdistill.tuning.records import TrialHistory, values_key
 from recbole_llmdistill.tuning.settings_yaml import config_of
 from recbole_llmdistill.tuning.shared_data import SharedData
 from recbole_llmdistill.tuning.space import Space
@@ -72,7 +72,7 @@ class TrialSetup:
     real: bool
     threads: int
     folder: str
-    histories: Mapping[str, History] = field(default_factory=dict)
+    histories: Mapping[str, TrialHistory] = field(default_factory=dict)
 
     def values(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of a trial, from what Ray has drawn."""
@@ -99,7 +99,7 @@ def run_trial(drawn: dict[str, Any], setup: TrialSetup, data: SharedData | ray.O
         TrialFailed: for whatever reason; caused by the original error.
     """
     values = setup.values(drawn)
-    history = setup.histories.get(values_key(values), History())
+    history = setup.histories.get(values_key(values), TrialHistory())
     for evaluation in history.evaluations:
         tune.report(evaluation)
     if history.ended:

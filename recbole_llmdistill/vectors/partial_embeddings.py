@@ -21,7 +21,7 @@ class PartialEmbeddings:
     Args:
         folder: made if it does not exist; what is in it is continued.
         texts: number of texts.
-        batch_size: texts a batch; batch ``b`` is texts ``b * batch_size`` to ``(b + 1) * batch_size``.
+        batch_size: texts per batch; batch ``b`` is texts ``b * batch_size`` to ``(b + 1) * batch_size``.
     """
 
     def __init__(self, folder: Path, texts: int, batch_size: int) -> None:

@@ -52,7 +52,7 @@ def reduce_vectors(
     """Reduce all vectors of ``table`` and write them into ``folder``.
 
     Args:
-        table: the full vectors; several a user are reduced by one common map.
+        table: the full vectors; several per user are reduced by one common map.
         reduction: how, e.g. ``REDUCERS.choose("pca", {"dimensions": 32})``.
         dataset: name of the data set, which names the files.
         folder: where to; another folder than that of ``table``.

@@ -52,13 +52,13 @@ def pretend(monkeypatch, name: str, version: str | None) -> None:
 @pytest.mark.parametrize(
     ("name", "version", "state", "words"),
     [
-        ("numpy", "1.26.4", "WRONG", "needed is >=2; mend: pip install numpy=="),
-        ("tqdm", None, "WRONG", "is not installed; mend: pip install tqdm=="),
+        ("numpy", "1.26.4", "WRONG", "needed is >=2; fix: pip install numpy=="),
+        ("tqdm", None, "WRONG", "is not installed; fix: pip install tqdm=="),
         ("tqdm", "4.65.0", "note", "the tests ran with 4."),
-        ("pandas", "4.0.0", "WRONG", "mend: pip install pandas=="),
+        ("pandas", "4.0.0", "WRONG", "fix: pip install pandas=="),
         ("ray", None, "note", "needed only for pip install 'recbole-llmdistill[tune]'"),
-        ("recbole", None, "WRONG", "is not installed; mend: pip install --no-deps recbole==1.2.1"),
-        ("recbole", "1.2.0", "WRONG", "needed is ==1.2.1; mend: pip install --no-deps recbole==1.2.1"),
+        ("recbole", None, "WRONG", "is not installed; fix: pip install --no-deps recbole==1.2.1"),
+        ("recbole", "1.2.0", "WRONG", "needed is ==1.2.1; fix: pip install --no-deps recbole==1.2.1"),
     ],
 )
 def test_another_version(diagnose, monkeypatch, name: str, version, state: str, words: str) -> None:
@@ -84,7 +84,7 @@ def test_another_python(diagnose, monkeypatch) -> None:
     monkeypatch.setattr(doctor.sys, "version_info", (3, 10, 0))
     status, lines = diagnose()
     assert status == 1
-    assert lines[0].startswith("WRONG Python 3.10.0, needed is 3.11 or newer; mend: python3.11 -m venv")
+    assert lines[0].startswith("WRONG Python 3.10.0, needed is 3.11 or newer; fix: python3.11 -m venv")
 
 
 def test_recboles_void_pins_are_all_that_pip_check_complains_of() -> None:
@@ -105,7 +105,7 @@ def test_a_requirement_of_recbole_that_is_not_void(monkeypatch) -> None:
     pretend(monkeypatch, "texttable", None)
     (line,) = [str(finding) for finding in doctor.check_recboles_pins() if "texttable" in finding.text]
     assert line.startswith("WRONG")
-    assert line.endswith("mend: pip install 'texttable>=0.9.0'")
+    assert line.endswith("fix: pip install 'texttable>=0.9.0'")
 
 
 def test_profiles_of_another_split(diagnose) -> None:

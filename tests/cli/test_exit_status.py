@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recbole_llmdistill.cli.exit_status import ends_with_one_line
+from recbole_llmdistill.cli.exit_status import cli_errors
 from recbole_llmdistill.errors import InputError
 
 
@@ -27,7 +27,7 @@ from recbole_llmdistill.errors import InputError
     ],
 )
 def test_one_line_and_a_status(capsys, error: BaseException, status: int, line: str) -> None:
-    @ends_with_one_line
+    @cli_errors
     def command() -> None:
         raise error
 
@@ -37,8 +37,8 @@ def test_one_line_and_a_status(capsys, error: BaseException, status: int, line: 
 
 def test_a_closed_pipe_ends_a_command_quietly() -> None:
     program = (
-        "import sys; from recbole_llmdistill.cli.exit_status import ends_with_one_line\n"
-        "@ends_with_one_line\n"
+        "import sys; from recbole_llmdistill.cli.exit_status import cli_errors\n"
+        "@cli_errors\n"
         "def command():\n"
         "    for _ in range(100_000): print('a line', flush=True)\n"
         "sys.exit(command())"
@@ -54,7 +54,7 @@ def test_a_closed_pipe_ends_a_command_quietly() -> None:
 
 
 def test_an_error_of_the_system_that_is_a_mistake_in_here_keeps_its_traceback() -> None:
-    @ends_with_one_line
+    @cli_errors
     def command() -> None:
         raise OSError(errno.EBADF, "Bad file descriptor")
 
@@ -65,8 +65,8 @@ def test_an_error_of_the_system_that_is_a_mistake_in_here_keeps_its_traceback() 
 SLOW_COMMAND = """
 import sys, time
 from pathlib import Path
-from recbole_llmdistill.cli.exit_status import ends_with_one_line
-@ends_with_one_line
+from recbole_llmdistill.cli.exit_status import cli_errors
+@cli_errors
 def command():
     try:
         Path("began").touch()
@@ -127,8 +127,8 @@ def test_nohup_stays_in_force(tmp_path, monkeypatch) -> None:
 def test_closed_streams_do_not_let_output_into_files(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     program = (
-        "import os, subprocess, sys; from recbole_llmdistill.cli.exit_status import ends_with_one_line\n"
-        "@ends_with_one_line\n"
+        "import os, subprocess, sys; from recbole_llmdistill.cli.exit_status import cli_errors\n"
+        "@cli_errors\n"
         "def command():\n"
         "    with open('result', 'w') as file:\n"
         "        print('a line', flush=True); print('another', file=sys.stderr, flush=True)\n"
@@ -144,8 +144,8 @@ def test_closed_streams_do_not_let_output_into_files(tmp_path, monkeypatch) -> N
 
 def test_a_full_device_as_standard_output_is_told() -> None:
     program = (
-        "import sys; from recbole_llmdistill.cli.exit_status import ends_with_one_line\n"
-        "sys.exit(ends_with_one_line(lambda: print('a line'))())"
+        "import sys; from recbole_llmdistill.cli.exit_status import cli_errors\n"
+        "sys.exit(cli_errors(lambda: print('a line'))())"
     )
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -168,7 +168,7 @@ def test_ctrl_c_while_recbole_is_imported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError("unexpected pos 640 vs 598"), OSError(errno.EBADF, "Bad descriptor")])
 def test_an_error_that_a_library_makes_of_an_interruption_is_one(capsys, error: Exception) -> None:
-    @ends_with_one_line
+    @cli_errors
     def command() -> None:
         try:
             signal.raise_signal(signal.SIGTERM)
@@ -180,7 +180,7 @@ def test_an_error_that_a_library_makes_of_an_interruption_is_one(capsys, error: 
 
 
 def test_the_same_error_without_an_interruption_keeps_its_traceback() -> None:
-    @ends_with_one_line
+    @cli_errors
     def command() -> None:
         raise RuntimeError("unexpected pos 640 vs 598")
 

@@ -1,4 +1,4 @@
-"""Each mend of RecBole and its stack is still needed: a test fails here when the line that it answers is gone."""
+"""Each fix of RecBole and its stack is still needed: a test fails here when the line that it answers is gone."""
 
 import functools
 import importlib.util

@@ -102,7 +102,7 @@ def test_an_unfit_file_is_left_aside_with_a_line_and_made_anew(load, caplog, dam
     damage(file)
     with caplog.at_level("INFO"):
         assert_same(expected, load())
-    assert "left aside and made anew" in caplog.text
+    assert "left aside and made again" in caplog.text
     assert file.read_bytes() == kept
 
 

@@ -182,7 +182,7 @@ def test_a_damaged_data_cache_is_left_aside(tmp_path: Path, caplog, damage: Call
     if isinstance(content, bytes):
         (tmp_path / "c.npz").write_bytes(content)
     assert DataCache(tmp_path / "c.npz", "x").read() is None
-    assert "is left aside and made anew" in caplog.text
+    assert "is left aside and made again" in caplog.text
 
 
 @st.composite

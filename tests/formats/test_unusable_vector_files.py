@@ -49,7 +49,7 @@ def test_binary_twin_holds_what_was_written(tmp_path, shape) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the file is empty; make it anew or set distill_alpha=0"),
+        ("", "the file is empty; make it again or set distill_alpha=0"),
         (HEADER, "no profiles in this file"),
         ("a\t1 2\n", r"line 1: the header is 'a\\t1 2'; expected 'uid:token"),
         (HEADER + "a\t1 2\nb\t1 2 3\n", "line 3: 3 values, but line 2 has 2"),

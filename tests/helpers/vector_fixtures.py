@@ -64,7 +64,7 @@ class EmbeddingsServer:
         url: its address.
         requests: the requests' bodies.
         authorizations: the requests' keys.
-        faults: answers to give first, each (status, headers, body); taken one a request.
+        faults: answers to give first, each (status, headers, body); taken one per request.
         vector: from a text to its vector.
     """
 

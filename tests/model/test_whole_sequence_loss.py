@@ -107,7 +107,7 @@ def test_masks_are_distributed_as_recboles(prepare) -> None:
     length = torch.tensor([5])
     batch = Interaction({model.ITEM_SEQ: sequence, model.ITEM_SEQ_LEN: length})
     transform = MaskItemSequence(prepared.config)
-    # A row a call, because RecBole draws once a batch whether the last item alone is masked.
+    # A row a call, because RecBole draws once per batch whether the last item alone is masked.
     theirs = torch.cat(
         [
             transform(prepared.train_data._dataset, deepcopy(batch))[transform.MASK_ITEM_SEQ] == model.mask_token

@@ -12,7 +12,7 @@ from shop_dataset import write_click_log, write_shop
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.inspection.fields import favourite_genre
-from recbole_llmdistill.profiles.context import Window, split
+from recbole_llmdistill.profiles.context import ContextBudget, split
 from recbole_llmdistill.profiles.history.days import UNKNOWN, days_of
 from recbole_llmdistill.profiles.history.harmless_text import harmless, one_line
 from recbole_llmdistill.profiles.history.histories import load_histories
@@ -62,7 +62,7 @@ def test_each_part_of_a_history_begins_with_a_date() -> None:
 
     lines = write_lines([f"item {number}" for number in range(60)], days=[DAY + number // 25 for number in range(60)])
     history = History("u", [], lines.texts, lines.interactions, lines.dates, [], 1)
-    window = Window(len, 10**6, {"neutral-short": 40})
+    window = ContextBudget(len, 10**6, {"neutral-short": 40})
     task = Task(history, "title", load_prompt("neutral-short").fitted(False, True), window, None)
     for room in (100, 200, 333):
         for part in split(window.line_tokens(lines.texts), room, room):

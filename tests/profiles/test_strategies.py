@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.profiles.context import CUT_MARK, Window, split
+from recbole_llmdistill.profiles.context import CUT_MARK, ContextBudget, split
 from recbole_llmdistill.profiles.history.histories import History
 from recbole_llmdistill.profiles.llm.protocol import Answer
 from recbole_llmdistill.profiles.prompts import Prompt
@@ -43,7 +43,7 @@ def run(strategy: str, lines: list[str], context: int, answer: str = "a profile 
         sent.append(text)
         return Answer(f"{answer} {len(sent)}", "stop", words(text), 7)
 
-    window = Window(words, context, {"p": 40})
+    window = ContextBudget(words, context, {"p": 40})
     task = Task(History("u", np.arange(len(lines)), lines), HEADER, PROMPT, window, ask)
     return sent, task, asyncio.run(STRATEGIES[strategy](task))
 

@@ -18,7 +18,7 @@ def both_results(config, model, data, trainer) -> tuple[dict, dict]:
     results = []
     for one in (Trainer(config, model), trainer):
         one.eval_collector.data_collect(data[0])
-        init_seed(5, True)  # sampled candidates are drawn anew in every evaluation
+        init_seed(5, True)  # sampled candidates are drawn again in every evaluation
         results.append(one.evaluate(data[2], load_best_model=False))
     return tuple(results)
 

@@ -223,7 +223,7 @@ def test_every_searcher_and_the_median_rule(arguments, searcher: str) -> None:
     seen = [
         (line["trial"], line["evaluation"]["epoch"]) for line in evaluations(Path("found", "journal.jsonl").read_text())
     ]
-    assert seen == sorted(set(seen))  # one trial after the other, none begun anew
+    assert seen == sorted(set(seen))  # one trial after the other, none begun again
     assert len(seen) == sum(int(row["epochs"]) for row in rows())
 
 

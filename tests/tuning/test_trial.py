@@ -13,7 +13,7 @@ from tiny_dataset import SMALL
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.tuning import trial
-from recbole_llmdistill.tuning.records import History, values_key
+from recbole_llmdistill.tuning.records import TrialHistory, values_key
 from recbole_llmdistill.tuning.settings_yaml import config_of
 from recbole_llmdistill.tuning.shared_data import SharedData
 from recbole_llmdistill.tuning.space import Choice, Space, Uniform
@@ -130,12 +130,12 @@ def test_a_recorded_trial_is_reported_again_and_not_trained(settings, run, monke
     key = values_key(SPACE.decode(drawn))
     evaluations = [{k: v for k, v in result.items() if k != "ended"} for result in reported[:-1]]
 
-    half = run(given, drawn, {key: History(evaluations[:2])})
+    half = run(given, drawn, {key: TrialHistory(evaluations[:2])})
     assert [{**result, "seconds": 0} for result in half] == [{**result, "seconds": 0} for result in reported]
     assert half[:2] == evaluations[:2]
 
     monkeypatch.setattr(trial, "prepare", None)  # training would fail
-    assert run(given, drawn, {key: History(evaluations, ended=True)})[:-1] == evaluations
+    assert run(given, drawn, {key: TrialHistory(evaluations, ended=True)})[:-1] == evaluations
 
 
 def test_a_failure_is_one_line_with_its_cause(settings, run) -> None:

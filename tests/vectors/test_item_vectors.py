@@ -200,7 +200,7 @@ def test_bad_input_is_one_line(films: Path, tmp_path: Path, texts: dict, keyword
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"item_id": "f1", "text": "again"}', "line 2: item 'f1' has a text already; keep one line an item"),
+        ('{"item_id": "f1", "text": "again"}', "line 2: item 'f1' has a text already; keep one line per item"),
         ('{"user_id": "f1", "profile": "x"}', 'line 2: expected {"item_id": "...", "text": "..."} or'),
     ],
 )

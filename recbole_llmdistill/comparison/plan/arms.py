@@ -11,7 +11,7 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.registry import MODELS
 
 PLAIN: dict[str, Any] = {"distill_alpha": 0.0, "item_knowledge": "none"}
-"""Settings that make a distilled model the plain one on the same road."""
+"""Settings that make a distilled model the plain one in the same way."""
 
 CONTROLS: dict[str, tuple[str, dict[str, Any]]] = {
     "shuffled": ("{distilled}, profiles shuffled", {"vectors_control": "shuffled"}),
@@ -38,7 +38,7 @@ def build_arms(
 ) -> list[Arm]:
     """The arms of a comparison, baselines before what is compared with them.
 
-    A distilled model brings along its plain twin: the same model on the same road without distillation. Every arm is
+    A distilled model brings along its plain twin: the same model in the same way without distillation. Every arm is
     compared with the plain twin of its own base model, or where there is none with the first plain twin, or the first
     arm; ``baseline`` names one for all.
 

@@ -24,7 +24,7 @@ _MOST_CANDIDATES = 20_000  # neighbours are looked for among so many users, and 
 def profile_quality(path: Path, training_part: DistillationDataset, users: np.ndarray) -> np.ndarray:
     """Quality of the profile of each of ``users`` (tokens, ``[R]``); NaN without profile or training interactions.
 
-    Several vectors a user are averaged.
+    Several vectors per user are averaged.
     """
     tokens, items = training_part.training_interactions()
     user_tokens, user = np.unique(tokens.astype(str), return_inverse=True)

@@ -120,7 +120,7 @@ def costs_table(analysis: Analysis) -> Table:
     small, large = BATCH_SIZES
     columns = [
         Column("model"),
-        Column("s/epoch", ("seconds an epoch",)),
+        Column("s/epoch", ("seconds per epoch",)),
         Column("epochs", ("epochs",)),
         Column("best epoch", ("best epoch",)),
         Column("total s", ("seconds",)),

@@ -17,7 +17,7 @@ def finished_line(record: Mapping[str, Any], headline: Sequence[str]) -> str:
     metrics = [f"{metric_title(name)} {record['test'][name]:.4f}" for name in headline if name in record["test"]]
     return (
         f"{start}{', '.join(metrics)}; best of {record['epochs']} epochs: {record['best_epoch']}; "
-        f"{spell_seconds(record['seconds'])}"
+        f"{format_duration(record['seconds'])}"
     )
 
 
@@ -34,7 +34,7 @@ def remaining_seconds(plan: Plan, results: Results, jobs: int) -> float | None:
     return sum(times[label] for label in missing) / min(jobs, len(missing)) if missing else None
 
 
-def spell_seconds(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """``48 s``, ``12 min``, ``3.5 h``."""
     if seconds < 100:
         return f"{seconds:.0f} s"

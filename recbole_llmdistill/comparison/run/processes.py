@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_llmdistill.comparison.results import Run
-from recbole_llmdistill.comparison.run import worker as one_run
+from recbole_llmdistill.comparison.run import worker
 
 _WAIT = 0.1  # seconds between two looks at the processes
 _GRACE = 5.0  # seconds that a process has to end when asked
@@ -76,12 +76,12 @@ def run_jobs(
 
 def _start(job: Job, side_by_side: int, folder: Path, log: Path) -> _Running:
     instructions = {**job.instructions, "parent": os.getpid()}
-    (folder / one_run.JOB).write_text(json.dumps(instructions), encoding="utf-8")
+    (folder / worker.JOB).write_text(json.dumps(instructions), encoding="utf-8")
     threads = str(max(1, (os.cpu_count() or 1) // side_by_side))
     environment = {"OMP_NUM_THREADS": threads, **os.environ, "PYTHONUNBUFFERED": "1"}
     with open(log, "wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", one_run.__name__, str(folder)],
+            [sys.executable, "-m", worker.__name__, str(folder)],
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
@@ -92,8 +92,8 @@ def _start(job: Job, side_by_side: int, folder: Path, log: Path) -> _Running:
 
 def _result(one: _Running) -> dict[str, Any]:
     status = one.process.returncode
-    if status == 0 and (one.folder / one_run.RESULT).is_file():
-        return json.loads((one.folder / one_run.RESULT).read_text(encoding="utf-8"))
+    if status == 0 and (one.folder / worker.RESULT).is_file():
+        return json.loads((one.folder / worker.RESULT).read_text(encoding="utf-8"))
     if status == -9:
         return {"status": "failed", "reason": "killed (SIGKILL), perhaps because memory ran out"}
     return {"status": "failed", "reason": f"its process ended with status {status}; see {one.log}"}

@@ -54,7 +54,7 @@ class RecordingCollector(Collector):
 def values_of_cases(evaluator: Evaluator, struct: Any) -> dict[str, np.ndarray]:
     """Each ranking metric of each row, by RecBole's own metric classes, e.g. ``{"ndcg@10": [rows]}``.
 
-    Metrics of whole lists, such as coverage, have no value a row and are left out.
+    Metrics of whole lists, such as coverage, have no value per row and are left out.
 
     Args:
         evaluator: RecBole's, of a trainer.

@@ -1,6 +1,6 @@
 """Train and test one arm with one seed: ``python -m recbole_llmdistill.comparison.run.worker``.
 
-A process a run keeps its memory peak its own, and a crash its own as well. It reads ``job.json`` in the folder that
+A process per run keeps its memory peak its own, and a crash its own as well. It reads ``job.json`` in the folder that
 it is given and leaves ``result.json`` and ``cases.npz`` there.
 """
 

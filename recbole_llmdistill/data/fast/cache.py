@@ -76,7 +76,9 @@ class DataCache:
                     raise ValueError("it is compressed, and a small one could unpack to more than the memory")
                 state = _unpack(archive, self.digest)
         except Exception as error:  # damaged bytes make zipfile, zlib and NumPy raise nine kinds; none may stop a run
-            getLogger().warning(f"{self.file} is left aside and made anew: it is no data cache of this run ({error!r})")
+            getLogger().warning(
+                f"{self.file} is left aside and made again: it is no data cache of this run ({error!r})"
+            )
             return None
         getLogger().info(f"Data set read from {self.file}, made of the same files and settings")
         return state

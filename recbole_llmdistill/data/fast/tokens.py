@@ -1,6 +1,6 @@
 """Read the columns of an atomic file as RecBole's pandas would, in seconds for millions of rows.
 
-Tokens become pandas categoricals: a number a row, and each different token once. RecBole reads them with pandas'
+Tokens become pandas categoricals: a number per row, and each different token once. RecBole reads them with pandas'
 ``python`` engine, as one Python string a row.
 """
 

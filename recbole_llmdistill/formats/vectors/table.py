@@ -34,9 +34,9 @@ class ProfileTable:
     def __post_init__(self) -> None:
         if len(self.tokens) == 0 or not self.present.any():
             instead = " or set distill_alpha=0" if self.of is USERS else ""
-            raise InputError(f"{self.path}: no {self.of.text}s in this file; make it anew{instead}")
+            raise InputError(f"{self.path}: no {self.of.text}s in this file; make it again{instead}")
         if self.vectors.shape[-1] == 0:
-            raise InputError(f"{self.path}: its vectors are empty (0 values each); make it anew")
+            raise InputError(f"{self.path}: its vectors are empty (0 values each); make it again")
         self._check_tokens()
         noun = self.of.noun
         for rows in row_chunks(self.vectors):
@@ -63,8 +63,7 @@ class ProfileTable:
         for row, token in enumerate(self.tokens.tolist()):
             if not token.isascii() and not _is_text(token):
                 raise InputError(
-                    f"{self.path}: the name {token!r} of {noun} number {row + 1} of the file is no Unicode text; "
-                    "mend it"
+                    f"{self.path}: the name {token!r} of {noun} number {row + 1} of the file is no Unicode text; fix it"
                 )
 
     def _token(self, row: int) -> str:

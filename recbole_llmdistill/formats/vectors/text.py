@@ -1,7 +1,7 @@
 """``<dataset>.useremb`` and ``<dataset>.itememb``: RecBole's text format of pre-trained vectors of users and of items.
 
-A header ``uid:token<TAB>user_emb:float_seq`` (of items ``iid:token<TAB>item_emb:float_seq``) and one line a user;
-several ``float_seq`` columns are several profiles a user, an empty cell is a profile that this user lacks.
+A header ``uid:token<TAB>user_emb:float_seq`` (of items ``iid:token<TAB>item_emb:float_seq``) and one line per user;
+several ``float_seq`` columns are several profiles per user, an empty cell is a profile that this user lacks.
 """
 
 import math
@@ -82,7 +82,7 @@ def read_text(path: Path, of: Entity = USERS) -> ProfileTable:
         types = [field.rpartition(":")[2] for field in header.split("\t")]
         if not header:
             instead = " or set distill_alpha=0" if of is USERS else ""
-            raise InputError(f"{path}: the file is empty; make it anew{instead}")
+            raise InputError(f"{path}: the file is empty; make it again{instead}")
         if len(types) < 2 or types[0] != "token" or set(types[1:]) != {"float_seq"}:
             shown = header if len(header) <= 200 else header[:197] + "..."
             raise InputError(

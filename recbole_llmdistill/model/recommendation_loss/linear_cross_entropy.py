@@ -31,8 +31,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         affordable = (_CPU_BYTES if device.type == "cpu" else _GPU_BYTES) // (items * product.itemsize)
         at_once = max(_FEWEST_ROWS, affordable // _ROWS * _ROWS)
         padding = -rows % _ROWS
-        # One buffer for all chunks, where shares take the place of scores: memory that is taken anew for each has to be
-        # mapped anew by the system, which takes as long as the products do.
+        # One buffer for all chunks, where shares take the place of scores: memory that is taken for each has to be
+        # mapped by the system each time, which takes as long as the products do.
         shares = weight.new_empty(min(at_once, rows + padding), items, dtype=product)
         to_states, to_weight = weight.new_empty(rows + padding, states.size(1)), torch.zeros_like(weight)
         to_bias = None if bias is None else torch.zeros_like(bias)

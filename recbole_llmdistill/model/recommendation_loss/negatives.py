@@ -40,7 +40,7 @@ class PopularNegatives(nn.Module):
 
     Args:
         n_negatives: M.
-        popularity: training targets an item, ``[I]``; the padding item 0 is never drawn.
+        popularity: training targets per item, ``[I]``; the padding item 0 is never drawn.
     """
 
     cumulative_share: torch.Tensor

@@ -15,7 +15,7 @@ class PopularitySmoothing(nn.Module):
     Args:
         loss: a (sampled) softmax loss.
         share: s, from 0 to 1.
-        popularity: training targets an item, ``[I]``.
+        popularity: training targets per item, ``[I]``.
     """
 
     popularity: torch.Tensor

@@ -11,7 +11,7 @@ from recbole_llmdistill.formats.atomic_files import AtomicFile
 from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.profiles.history.days import days_of
 from recbole_llmdistill.profiles.history.history_lines import DATE_LABEL, REPEATS_LABEL, with_date, write_lines
-from recbole_llmdistill.profiles.history.interaction_columns import Column, choose_interaction_columns
+from recbole_llmdistill.profiles.history.interaction_columns import FieldColumn, choose_interaction_columns
 from recbole_llmdistill.profiles.history.item_text import CELL, Catalogue, catalogue_notes, read_catalogue
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Histories:
     of: ClassVar[Entity] = USERS
 
     catalogue: Catalogue
-    columns: tuple[Column, ...]
+    columns: tuple[FieldColumn, ...]
     tokens: np.ndarray
     first: np.ndarray
     end: np.ndarray

@@ -21,7 +21,7 @@ _USES_OF_A_VALUE = 5
 
 
 @dataclass(frozen=True)
-class Column:
+class FieldColumn:
     """An interaction field: ``values[codes[i]]`` belongs to interaction ``i``; ``numeric``: they are numbers."""
 
     label: str
@@ -77,7 +77,7 @@ class InteractionColumns:
 
         return ShownDataset(config)
 
-    def columns(self, training_part: Any) -> tuple[list[Column], list[str]]:
+    def columns(self, training_part: Any) -> tuple[list[FieldColumn], list[str]]:
         """The shown columns, and notes on those left out."""
         columns, notes = [], []
         for field, label in self.fields.items():
@@ -99,12 +99,12 @@ class InteractionColumns:
                     times = least + times * (most - least)
                 yield times
 
-    def _column(self, field: str, label: str, values: np.ndarray, tokens: np.ndarray | None) -> Column:
+    def _column(self, field: str, label: str, values: np.ndarray, tokens: np.ndarray | None) -> FieldColumn:
         if tokens is not None:
             names = [shorten(clean(token), self.text_length) if code else MISSING for code, token in enumerate(tokens)]
-            return Column(label, values.astype(np.int32), names, field=field)
+            return FieldColumn(label, values.astype(np.int32), names, field=field)
         distinct, codes = np.unique(values, return_inverse=True)
-        return Column(label, codes.astype(np.int32), [format_number(value) for value in distinct], True, field)
+        return FieldColumn(label, codes.astype(np.int32), [format_number(value) for value in distinct], True, field)
 
 
 def choose_interaction_columns(config: "Config") -> InteractionColumns:

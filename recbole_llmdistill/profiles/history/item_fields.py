@@ -55,7 +55,7 @@ class ItemFields:
         return History(str(self.tokens[index]), self.rows[index : index + 1], [self.text(index)])
 
     def text(self, index: int) -> str:
-        """Fields of an item, one a line; behind their label where the catalogue has several."""
+        """Fields of an item, one per line; behind their label where the catalogue has several."""
         labels, cells = self.catalogue.labels, self.catalogue.texts[self.rows[index]].split(CELL)
         named = [(label, cell) for label, cell in zip(labels, cells, strict=True) if cell != MISSING]
         return "\n".join(f"{label}: {cell}" if len(labels) > 1 else cell for label, cell in named)

@@ -113,7 +113,7 @@ def read_catalogue(
     """
     if not file.path.is_file():
         raise InputError(
-            f"{file.path} does not exist: an LLM needs the items' texts; write one line an item, "
+            f"{file.path} does not exist: an LLM needs the items' texts; write one line per item, "
             f"header '{id_field}:token<TAB>title:token_seq'"
         )
     header = file.header()

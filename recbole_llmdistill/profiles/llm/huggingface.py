@@ -19,7 +19,7 @@ class HuggingFaceOptions(LLMOptions):
     """Options of a model on this machine."""
 
     batch_size: int = Field(
-        8, ge=1, description="most requests a batch; halved by itself when a GPU's memory does not suffice"
+        8, ge=1, description="most requests per batch; halved by itself when a GPU's memory does not suffice"
     )
 
 

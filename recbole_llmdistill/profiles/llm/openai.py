@@ -213,7 +213,7 @@ class OpenAIBackend:
             raise InputError(f"{self.where}: {self._one_line(error)}") from error
         except openai.APIConnectionError as error:
             raise InputError(
-                f"{self.where} cannot be reached ({describe_error(error, self.secrets)}); start the server, or mend "
+                f"{self.where} cannot be reached ({describe_error(error, self.secrets)}); start the server, or fix "
                 "--base-url"
             ) from error
         except (openai.OpenAIError, UnreadableAnswer, ValueError) as error:

@@ -7,7 +7,7 @@ from typing import Any
 from recbole_llmdistill.errors import InputError
 
 BYTES_PER_TOKEN = 3
-"""Without a tokenizer: UTF-8 bytes a token. English has about 4, so prompts are rather over- than underestimated."""
+"""Without a tokenizer: UTF-8 bytes per token. English has about 4, so prompts are rather over- than underestimated."""
 HOW = "3 bytes, 1 digit or 1 punctuation mark counted as one; --tokenizer counts exactly"
 _SINGLE = re.compile(r"[0-9!-/:-@\[-`{-~\n]")
 """Tokens of their own in many models, which read prices and dates digit by digit."""

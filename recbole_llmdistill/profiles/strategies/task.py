@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from recbole_llmdistill.profiles.context import Window
+from recbole_llmdistill.profiles.context import ContextBudget
 from recbole_llmdistill.profiles.history.histories import History
 from recbole_llmdistill.profiles.history.item_text import CELL
 from recbole_llmdistill.profiles.llm.protocol import Answer
@@ -48,7 +48,7 @@ class Task:
     history: History
     header: str
     prompt: Prompt
-    window: Window
+    window: ContextBudget
     ask: Callable[["Task", Question], Awaitable[Answer]]
     cut_interactions: int = field(default=0, init=False)
     left_out_interactions: int = field(default=0, init=False)

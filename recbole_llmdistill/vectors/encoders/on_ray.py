@@ -23,7 +23,7 @@ class EncodingActor:
         self.encoder = choice.part.make(choice.model, choice.options)
 
     def __call__(self, rows: dict[str, np.ndarray]) -> dict[str, list]:
-        """One batch a row: its number and its texts as JSON, to its vectors as bytes.
+        """One batch per row: its number and its texts as JSON, to its vectors as bytes.
 
         A failure travels back as a value, because Ray would wrap the exception in a traceback of its own.
         """

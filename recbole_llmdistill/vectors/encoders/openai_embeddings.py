@@ -34,7 +34,7 @@ class OpenAIEncoderOptions(Options):
     prefix: str | None = Field(None, description="put before every text; default: none")
     long: LongTexts = Field("truncate", description="texts beyond the token limit: cut, or mean of pieces")
     token_limit: int | None = Field(None, ge=1, description="most tokens a text; default: 8191, OpenAI's")
-    batch_size: int = Field(128, ge=1, description="texts a request")
+    batch_size: int = Field(128, ge=1, description="texts per request")
     base_url: str | None = Field(
         None, description="address of an OpenAI-compatible server, e.g. http://localhost:8000/v1"
     )

@@ -26,7 +26,7 @@ class TextEncoder(Protocol):
     """From texts to vectors, a batch at a time.
 
     Attributes:
-        batch_size: texts a batch.
+        batch_size: texts per batch.
         concurrency: batches that may be in flight at once; above 1 :meth:`encode` is called from several threads.
     """
 

@@ -1,4 +1,4 @@
-"""Parquet: a column of users or items, and list columns (several are several profiles a user) or a column a value."""
+"""Parquet: a column of users or items, and list columns (several are several profiles per user) or a column a value."""
 
 from collections.abc import Iterator
 from functools import partial

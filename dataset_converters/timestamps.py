@@ -34,7 +34,7 @@ class TimeForm:
 
         Args:
             text: the cells.
-            unit: of numbers, units a second.
+            unit: of numbers, units per second.
         """
         if self.pattern is None:
             return text.cast(pl.Float64, strict=False) / unit
