@@ -154,10 +154,10 @@ def write_items(folder: Path, *rows: str) -> None:
         (["item_id:token", "i0"], "no text field to show"),
         (["id:token\ttitle:token_seq", "i0\tA"], "no field 'item_id'"),
         (["item_id:token\ttitle:token_seq", "i0\tA\tB"], "line 2: 3 columns, the header has 2"),
-        (["item_id:token\ttitle:token_seq", "i0\tA", "i1\tcaf\udce9"], "line 3: not utf-8 text"),
+        (["item_id:token\ttitle:token_seq", "i0\tA", "i1\tcaf\udce9"], "line 3: no text in utf-8"),
         (["item_id:token\ttitle:token_seq", "x0\tA"], "no text for any of the 20 items"),
-        (["item_id\ttitle", "i0\tA"], "is no header"),
-        ([""], "is no header"),
+        (["item_id\ttitle", "i0\tA"], "'item_id' is no column"),
+        ([""], "the file is empty"),
     ],
 )
 def test_unusable_item_files(tmp_path, rows, message: str) -> None:
