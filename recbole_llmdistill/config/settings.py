@@ -2,7 +2,7 @@
 
 A field says its default, its type with what is allowed, what it affects, and, in the text below it, what it is. From
 these come validation, ``properties/model/*.yaml`` and ``docs/settings.md``
-(:mod:`recbole_llmdistill.config.reference`), and which settings tell one run from another
+(:mod:`recbole_llmdistill.cli.reference`), and which settings tell one run from another
 (:mod:`recbole_llmdistill.config.identity`). RecBole merges yaml, dict and command line.
 """
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from recbole_llmdistill.cli.reference import COMMAND, COMMANDS, files
 from recbole_llmdistill.config.defaults import OF_MODELS, TRAINING
 from recbole_llmdistill.config.options import extra
-from recbole_llmdistill.config.reference import COMMAND, COMMANDS, files
 from recbole_llmdistill.config.settings import fields
 from recbole_llmdistill.files.resources import checkout
 from recbole_llmdistill.registry import MODELS

@@ -1,4 +1,4 @@
-"""Writes what is generated from the declared settings and options: ``python -m recbole_llmdistill.config.reference``.
+"""Writes what is generated from the declared settings and options: ``python -m recbole_llmdistill.cli.reference``.
 
 In a checkout it renews ``properties/model/*.yaml`` and ``docs/settings.md``; a test says when they are out of date.
 """
@@ -24,7 +24,7 @@ from recbole_llmdistill.profiles.llm.protocol import LLMS
 from recbole_llmdistill.vectors.encoders.protocol import ENCODERS
 from recbole_llmdistill.vectors.reducers.protocol import REDUCERS
 
-COMMAND = "python -m recbole_llmdistill.config.reference"
+COMMAND = "python -m recbole_llmdistill.cli.reference"
 GROUPS = {
     "sequence": "Sequences",
     "distill": "Distillation",
