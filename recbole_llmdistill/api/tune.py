@@ -95,7 +95,7 @@ def tune(options: TuneOptions | None = None, **keywords: Any) -> TuneResult:
     from recbole_llmdistill.config.command_line import arguments_replaced
     from recbole_llmdistill.config.recbole_config import build_config
     from recbole_llmdistill.data.dataset_check import check_dataset
-    from recbole_llmdistill.data.training_check import check_checkpoint_folder, check_profiles
+    from recbole_llmdistill.training.checks import check_checkpoint_folder, check_vectors
     from recbole_llmdistill.tuning.folder import SearchFolder
     from recbole_llmdistill.tuning.search import Search, run_search
     from recbole_llmdistill.tuning.space_check import check_space, shipped_space
@@ -107,7 +107,7 @@ def tune(options: TuneOptions | None = None, **keywords: Any) -> TuneResult:
         if options.out is None:
             options = options.model_copy(update={"out": Path("tune", f"{config['model']}-{config['dataset']}")})
         check_dataset(config)
-        check_profiles(config)
+        check_vectors(config)
         check_checkpoint_folder(config)
         path = options.space or shipped_space(config["model"])
         space = read_space(path)

@@ -36,14 +36,14 @@ def main() -> int:
     from recbole.quick_start import run
 
     from recbole_llmdistill.cli import parallel
-    from recbole_llmdistill.data import training_check
     from recbole_llmdistill.data.dataset_check import check_dataset
+    from recbole_llmdistill.training import checks
 
     config = build_config(arguments.model, arguments.dataset, config_files)
     parallel.check_processes(config, arguments.nproc, arguments.world_size)
     check_dataset(config)
-    training_check.check_profiles(config)
-    training_check.check_checkpoint_folder(config)
+    checks.check_vectors(config)
+    checks.check_checkpoint_folder(config)
     with parallel.ends_as_its_processes():
         run(
             arguments.model,

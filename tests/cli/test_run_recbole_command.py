@@ -104,6 +104,14 @@ def test_no_profiles(run, tiny) -> None:
     assert run("--model=SASRecDistill", "--dataset=tiny", "--distill_epochs=0")[0] == 0
 
 
+def test_no_item_vectors(run) -> None:
+    error = one_line(*run("--model=SASRecDistill", "--dataset=tiny", "--item_knowledge=residual"))
+    assert "looked for tiny.itememb and tiny.itememb.npz" in error
+    assert "item_knowledge=none" in error
+    without_texts = ["--item_knowledge=init", "--item_control=cooccurrence"]
+    assert run("--model=SASRecDistill", "--dataset=tiny", *without_texts)[0] == 0
+
+
 def test_profiles_with_nan(run, tiny) -> None:
     vectors = np.ones((40, 3))
     vectors[7, 1] = np.nan
@@ -120,5 +128,5 @@ def test_interrupted_by_the_user(run, monkeypatch) -> None:
     def interrupt(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recbole_llmdistill.data.training_check.check_profiles", interrupt)
+    monkeypatch.setattr("recbole_llmdistill.training.checks.check_vectors", interrupt)
     assert run("--model=SASRecDistill", "--dataset=tiny") == (130, "interrupted\n")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_llmdistill.config.settings import DistillationSettings
-from recbole_llmdistill.data.vector_lookup import find_profile_file
+from recbole_llmdistill.data.vector_lookup import find_item_vectors, find_profile_file
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.registry import MODELS
 
@@ -24,9 +24,12 @@ def check_checkpoint_folder(config: "Config") -> None:
         raise InputError(f"checkpoint_dir={str(folder)!r}: nothing can be written there")
 
 
-def check_profiles(config: "Config") -> None:
-    """Refuse to distil without a profile file."""
+def check_vectors(config: "Config") -> None:
+    """Refuse to distil without a file of user vectors, and item knowledge without one of item vectors."""
     if config["model"] not in MODELS:
         return
-    if DistillationSettings.from_config(config).distillation_epochs(config["epochs"]) > 0:
+    settings = DistillationSettings.from_config(config)
+    if settings.distillation_epochs(config["epochs"]) > 0:
         find_profile_file(config)
+    if settings.item_knowledge != "none" and settings.item_control != "cooccurrence":
+        find_item_vectors(config)
