@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from recbole_llmdistill.formats.entity import USERS
-from recbole_llmdistill.profiles.context import Window
+from recbole_llmdistill.profiles.context import ContextBudget
 from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, generate
-from recbole_llmdistill.profiles.history.histories import Column, Histories
+from recbole_llmdistill.profiles.history.histories import FieldColumn, Histories
 from recbole_llmdistill.profiles.history.item_text import Catalogue
 from recbole_llmdistill.profiles.ledger import Ledger
 from recbole_llmdistill.profiles.llm.openai import OpenAIBackend, OpenAIOptions
@@ -89,7 +89,7 @@ def made_up_histories(users: int) -> Histories:
         catalogue=Catalogue(
             ("title", "genres"), ["", *(f"Title of item {item} | Comedy Drama" for item in range(ITEMS))], frozenset()
         ),
-        columns=(Column("rating", draw.integers(0, 5, users * (LENGTH + 2), dtype=np.int32), list("12345")),),
+        columns=(FieldColumn("rating", draw.integers(0, 5, users * (LENGTH + 2), dtype=np.int32), list("12345")),),
         tokens=np.array([f"u{user}" for user in range(users)]),
         first=first,
         end=first + LENGTH,
@@ -109,7 +109,7 @@ async def run(arguments: argparse.Namespace, histories: Histories, folder: Path)
     backend = InstantBackend() if arguments.no_http else OpenAIBackend("m", options())
     prompt = load_prompt("neutral-short").fitted(values=True, dates=False)
     await backend.start()
-    window = Window(backend.count_tokens, backend.context_length, {prompt.name: prompt.max_tokens})
+    window = ContextBudget(backend.count_tokens, backend.context_length, {prompt.name: prompt.max_tokens})
     writer = ProfileWriter(histories, [prompt], STRATEGIES["merge_after"], backend, window)
     ledger = Ledger(folder, USERS, {}, histories.tokens)
     limit = arguments.limit or arguments.users

@@ -14,7 +14,6 @@ class Entity:
     Attributes:
         name: value of the option ``of``; the plural, for messages.
         noun: one of them, for messages.
-        one: the same with its article.
         text: key of a text in the file of texts, and what a text is called; with an s, the key of several.
         texts: file of the texts: JSON, one line each.
         manifest: file beside texts and vectors that says how they were made. Each kind has its own, so that vectors of
@@ -34,7 +33,6 @@ class Entity:
 
     name: Of
     noun: str
-    one: str
     text: str
     texts: str
     manifest: str
@@ -58,7 +56,6 @@ class Entity:
 USERS = Entity(
     name="users",
     noun="user",
-    one="a user",
     text="profile",
     texts="profiles.jsonl",
     manifest="manifest.json",
@@ -76,7 +73,6 @@ USERS = Entity(
 ITEMS = Entity(
     name="items",
     noun="item",
-    one="an item",
     text="text",
     texts="items.jsonl",
     manifest="items.manifest.json",

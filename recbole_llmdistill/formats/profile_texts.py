@@ -104,7 +104,8 @@ def read_profile_texts(path: Path, of: Entity = USERS) -> ProfileTexts:
                 user, given = _parse(path, number, line, of)
                 if user in rows:
                     raise InputError(
-                        f"{path}, line {number}: {of.noun} {user!r} has a {of.text} already; keep one line {of.one}"
+                        f"{path}, line {number}: {of.noun} {user!r} has a {of.text} already; keep one line per "
+                        f"{of.noun}"
                     )
                 row: list[int] = []
                 rows[user] = row

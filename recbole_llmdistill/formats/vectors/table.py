@@ -56,7 +56,7 @@ class ProfileTable:
             rows = np.flatnonzero(self.tokens == tokens[twice]) + 1
             raise InputError(
                 f"{self.path}: {noun} {self._token(first[twice])!r} stands in it {count[twice]} times ({noun}s number "
-                f"{rows[0]} and {rows[1]} of the file); keep one line {self.of.one}"
+                f"{rows[0]} and {rows[1]} of the file); keep one line per {noun}"
             )
         if tokens[0] == "":
             raise InputError(f"{self.path}: {noun} number {first[0] + 1} of the file has an empty name; leave it out")

@@ -87,7 +87,7 @@ def read_text(path: Path, of: Entity = USERS) -> ProfileTable:
             shown = header if len(header) <= 200 else header[:197] + "..."
             raise InputError(
                 f"{path}, line 1: the header is {shown!r}; expected '{of.column}:token<TAB>{of.vector}:float_seq' "
-                f"(more float_seq columns for several {of.text}s {of.one})"
+                f"(more float_seq columns for several {of.text}s per {of.noun})"
             )
         tokens, rows, dimension = [], [], None
         for number, line in enumerate(file, start=2):
