@@ -136,5 +136,5 @@ def all_charts(inspection: Inspection) -> dict[str, dict]:
         ),
     }
     if inspection.texts is not None:
-        charts["lengths"] = histogram({inspection.of.name: inspection.texts.words}, f"words {inspection.of.one}")
+        charts["lengths"] = histogram({inspection.of.name: inspection.texts.words}, f"words per {inspection.of.noun}")
     return charts

@@ -9,7 +9,7 @@ from recbole_llmdistill.inspection.report import Inspection
 def summarize(inspection: Inspection) -> str:
     """A few lines of plain text."""
     taste, vectors, texts, of = inspection.taste, inspection.vectors, inspection.texts, inspection.of
-    several = f" ({inspection.profiles} {of.one}, averaged)" if inspection.profiles > 1 else ""
+    several = f" ({inspection.profiles} per {of.noun}, averaged)" if inspection.profiles > 1 else ""
     lines = [f"{inspection.path}: {inspection.users} {of.name}, {vectors.dimensions} dimensions{several}", ""]
     others = ITEMS if of is USERS else USERS
     lines.append(
@@ -23,7 +23,7 @@ def summarize(inspection: Inspection) -> str:
         lines.append(f"  {name:<{width}}{recall.mean:.3f} ± {recall.half_width:.3f}  {'█' * round(100 * recall.mean)}")
     if texts is not None:
         words = sorted(texts.words.tolist())
-        lines += ["", f"words {of.one}: {words[0]} to {words[-1]}, median {words[len(words) // 2]}"]
+        lines += ["", f"words per {of.noun}: {words[0]} to {words[-1]}, median {words[len(words) // 2]}"]
     lines.append("")
     lines += [f"{'ok     ' if finding.good else 'WARNING'} {finding.text}" for finding in judge(inspection)]
     return "\n".join(lines)

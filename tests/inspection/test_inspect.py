@@ -211,7 +211,7 @@ def test_the_summary_of_ml_100k(inspected: Path) -> None:
     assert recall["interactions"] == pytest.approx(0.224, abs=0.005)
     assert "943 of 943 training users (100.0%) have a vector" in summary
     assert "The profiles were written from this very training split." in summary
-    assert "words a user: 113 to 152, median 128" in summary
+    assert "words per user: 113 to 152, median 128" in summary
     assert "WARNING" not in summary
 
 
