@@ -47,13 +47,9 @@ def cli_errors(command: Callable[..., int | None]) -> Callable[..., int]:
             except BrokenPipeError:  # who read the output has read enough, as `head` does
                 _forget_output()
                 return CLOSED_PIPE
-            except OSError as error:
-                if error.errno not in _REFUSED:
-                    if was_received():
-                        return tell()
-                    raise
-                return _fail(in_one_line(error))
-            except Exception:
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno in _REFUSED:
+                    return _fail(in_one_line(error))
                 if was_received():  # a library has put an error of its own in the place of the interruption
                     return tell()
                 raise

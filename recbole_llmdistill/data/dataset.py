@@ -166,15 +166,14 @@ class DistillationDataset(FileLoading, RowSplitting):
 
         To be called on the training part that :meth:`build` returns. Profiles may be written from these alone.
         """
-        users, items = self._training_ids()
+        users, items = self.training_ids()
         return self.id2token(self.uid_field, users), self.id2token(self.iid_field, items)
 
     def training_fingerprint(self) -> str:
         """Fingerprint of :meth:`training_interactions`, for the manifest of profiles."""
         fields = (self.uid_field, self.iid_field)
         codes = [
-            token_codes(self.field2id_token[field])[ids]
-            for field, ids in zip(fields, self._training_ids(), strict=True)
+            token_codes(self.field2id_token[field])[ids] for field, ids in zip(fields, self.training_ids(), strict=True)
         ]
         return fingerprint_codes(*codes)
 
@@ -193,7 +192,8 @@ class DistillationDataset(FileLoading, RowSplitting):
             digest.update(column.contiguous().numpy())
         return "sha256:" + digest.hexdigest()
 
-    def _training_ids(self) -> tuple[np.ndarray, np.ndarray]:
+    def training_ids(self) -> tuple[np.ndarray, np.ndarray]:
+        """RecBole's ids of what :meth:`training_interactions` gives, ``[R]`` each."""
         if self.benchmark_filename_list is not None:
             rows = self.inter_feat[self.inter_feat[self.item_list_length_field] == 1]
             users = torch.cat([self.inter_feat[self.uid_field], rows[self.uid_field]])

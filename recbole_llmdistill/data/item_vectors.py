@@ -9,6 +9,7 @@ from scipy import sparse
 
 from recbole_llmdistill.config.settings import DistillationSettings
 from recbole_llmdistill.data.dataset import DistillationDataset
+from recbole_llmdistill.data.user_item_matrix import user_item_matrix
 from recbole_llmdistill.data.vector_lookup import find_item_vectors
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.entity import ITEMS
@@ -36,8 +37,7 @@ class ItemVectors:
             whitening: ``none``; ``pca``: principal components, each of unit variance; ``zca``: the same, turned back to
                 the directions of the vectors.
         """
-        centred = self.vectors[self.present].double()
-        centred = centred - centred.mean(dim=0)
+        centred = self._centred()
         if whitening != "none":
             left, strength, right = torch.linalg.svd(centred, full_matrices=False)
             kept = strength > strength[:1] * 1e-6
@@ -49,12 +49,15 @@ class ItemVectors:
 
     def principal_components(self, most: int) -> torch.Tensor:
         """Of the items with a vector, the first components, ``[items, at most most]``, of unit root mean square."""
-        centred = self.vectors[self.present].double()
-        centred = centred - centred.mean(dim=0)
-        left, strength, _ = torch.linalg.svd(centred, full_matrices=False)
+        left, strength, _ = torch.linalg.svd(self._centred(), full_matrices=False)
         left = left * torch.where(left.abs().amax(dim=0) == left.amax(dim=0), 1.0, -1.0)  # a component's sign is free
         components = (left * strength)[:, : min(most, int((strength > strength[:1] * 1e-6).sum()))]
         return (components / components.square().mean().sqrt()).float()
+
+    def _centred(self) -> torch.Tensor:
+        """Of the items with a vector, ``[items, D]`` float64."""
+        held = self.vectors[self.present].double()
+        return held - held.mean(dim=0)
 
     def permuted(self, seed: int) -> "ItemVectors":
         """The control: the same vectors shuffled among the items that have one."""
@@ -116,15 +119,8 @@ def _read(training_part: DistillationDataset, settings: DistillationSettings) ->
 
 def training_matrix(training_part: DistillationDataset) -> sparse.csr_matrix:
     """Which user has which item in the training part, ``[n_users, n_items]`` of 0 and 1."""
-    first, end = training_part.training_ranges()
-    rows = np.concatenate([np.arange(*ends) for ends in zip(first, end, strict=True)])
-    users = training_part.sorted_interactions[training_part.uid_field].numpy()[rows]
-    items = training_part.sorted_interactions[training_part.iid_field].numpy()[rows]
-    matrix = sparse.csr_matrix(
-        (np.ones(len(rows), dtype=np.float32), (users, items)), shape=(training_part.user_num, training_part.item_num)
-    )
-    matrix.data[:] = 1  # repeats were added up
-    return matrix
+    shape = (training_part.user_num, training_part.item_num)
+    return user_item_matrix(*training_part.training_ids(), shape)
 
 
 def cooccurrence_vectors(training_part: DistillationDataset) -> ItemVectors:
