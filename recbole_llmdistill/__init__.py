@@ -1,12 +1,13 @@
 """LLM user profiles distilled into sequential recommenders, for RecBole.
 
-``import recbole_llmdistill`` makes SASRecDistill and BERT4RecDistill known to RecBole; all else is RecBole's own:
+``import recbole_llmdistill`` makes SASRecDistill, GRU4RecDistill and their like known to RecBole; all else is its own:
 
     >>> import recbole_llmdistill
     >>> from recbole.quick_start import run_recbole
     >>> result = run_recbole(model="SASRecDistill", dataset="ml-100k")
 """
 
+import os
 import sys
 import warnings
 from importlib import import_module
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 
 # The front doors, each imported when it is first asked for.
 _DOORS = {name: f"api.{name}" for name in ("generate", "encode", "reduce", "inspect", "compare", "tune", "recommend")}
+_DOORS["distill"] = "own_models"
 _DOORS["Recommender"] = "recommendation.recommender"
 __all__ = ["__version__", *_DOORS]
 
@@ -50,6 +52,10 @@ def register() -> None:
         warnings.warn(f"no model is registered: {error}; `llmdistill doctor` checks the installation", stacklevel=2)
     else:
         registry.register()
+        if os.environ.get("RECBOLE_LLMDISTILL_MODELS"):
+            from recbole_llmdistill import own_models
+
+            own_models.load_models()
 
 
 # Whoever imports this package wants its models. A command registers them when it needs RecBole, which takes seconds.

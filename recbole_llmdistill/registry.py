@@ -10,21 +10,26 @@ depend on who imported what first.
 
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import recbole
 import recbole.data.dataset
+import recbole.model.general_recommender
 import recbole.model.sequential_recommender
 import recbole.trainer
 import yaml
 from recbole.config import Config
-from recbole.data.dataset import SequentialDataset
-from recbole.trainer import Trainer
+from recbole.data.dataset import Dataset
+from recbole.model.sequential_recommender import BERT4Rec
+from recbole.utils import ModelType
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_llmdistill import quick_start
 from recbole_llmdistill.compat.extend import extend
+from recbole_llmdistill.config.defaults import defaults_of
 from recbole_llmdistill.config.known_settings import check_known, refuse_misspelt
 from recbole_llmdistill.config.model_names import base_model
 from recbole_llmdistill.config.old_names import renamed
@@ -32,21 +37,29 @@ from recbole_llmdistill.config.recbole_settings import check_settings
 from recbole_llmdistill.config.settings import ORDERS, DistillationSettings, check_keys, fields, keys_affecting
 from recbole_llmdistill.config.settings_file import check_settings_file
 from recbole_llmdistill.data.dataset import CausalSequenceDataset, MaskedSequenceDataset
+from recbole_llmdistill.data.general_dataset import GeneralDistillationDataset
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
-from recbole_llmdistill.model.bert4recdistill import BERT4RecDistill
 from recbole_llmdistill.model.distillation_model import DistillationModel
-from recbole_llmdistill.model.sasrecdistill import SASRecDistill
+from recbole_llmdistill.model.zoo import STUDENTS
 from recbole_llmdistill.training.trainer import DistillationTrainer
 
 MODELS: dict[str, type[DistillationModel]] = {}
 """Registered models by name."""
 
+loading: str | None = None
+"""The user's model whose module is being imported at this moment."""
+
+_PACKAGES = {
+    ModelType.SEQUENTIAL: recbole.model.sequential_recommender,
+    ModelType.GENERAL: recbole.model.general_recommender,
+}
+
 
 def register() -> None:
     """Register this package's models and defaults with RecBole; a second call changes nothing."""
-    register_model(SASRecDistill, CausalSequenceDataset)
-    register_model(BERT4RecDistill, MaskedSequenceDataset)
+    for model in STUDENTS.values():
+        register_model(model)
     for name in quick_start.__all__:  # see quick_start's docstring
         getattr(quick_start, name).__module__ = quick_start.__name__
     # RecBole's cache of data sets compares these keys (data/utils.py 70).
@@ -56,23 +69,26 @@ def register() -> None:
     extend(Config, "_get_final_config_dict", _get_final_config_dict)
 
 
-def register_model(
-    model: type[DistillationModel], dataset: type[SequentialDataset], trainer: type[Trainer] = DistillationTrainer
-) -> None:
-    """Let RecBole find ``model`` by its class name, with its data set and trainer.
+def register_model(model: type[DistillationModel]) -> None:
+    """Let RecBole find a distilled model by its class name, with its data set and trainer.
 
-    Args:
-        model: model class; its module becomes RecBole's module for that name.
-        dataset: data set class.
-        trainer: trainer class.
+    RecBole's module of that name is an empty one with the class in it: the class's own may be a script.
     """
-    name = model.__name__
-    package = recbole.model.sequential_recommender
-    sys.modules[f"{package.__name__}.{name.lower()}"] = sys.modules[model.__module__]
+    name, package = model.__name__, _PACKAGES[model.type]
+    module = ModuleType(f"{package.__name__}.{name.lower()}")
+    module.__spec__ = ModuleSpec(module.__name__, None)
+    setattr(module, name, model)
+    sys.modules[module.__name__] = module
     setattr(package, name, model)
-    setattr(recbole.data.dataset, f"{name}Dataset", dataset)
-    setattr(recbole.trainer, f"{name}Trainer", trainer)
+    setattr(recbole.data.dataset, f"{name}Dataset", _dataset_of(model))
+    setattr(recbole.trainer, f"{name}Trainer", DistillationTrainer)
     MODELS[name] = model
+
+
+def _dataset_of(model: type[DistillationModel]) -> type[Dataset]:
+    if model.type == ModelType.GENERAL:
+        return GeneralDistillationDataset
+    return MaskedSequenceDataset if issubclass(model, BERT4Rec) else CausalSequenceDataset
 
 
 def _merge_external_config_dict(self: Config, original: Callable) -> None:
@@ -86,10 +102,11 @@ def _load_internal_config_dict(self: Config, original: Callable, model: str, mod
     """After RecBole's own defaults, ours: of the model, the data set, a preset; all below any user's setting."""
     original(self, model, model_class, dataset)
     if model in MODELS:
-        _add_defaults(self, Path(recbole.__file__).parent / "properties" / "model" / f"{base_model(model)}.yaml")
-        # The file has them all, but for those of a loss that was just added.
+        base = Path(recbole.__file__).parent / "properties" / "model" / f"{base_model(model)}.yaml"
+        if base.is_file():
+            _add_defaults(self, base)
         self.internal_config_dict.update({key: field.default for key, field in fields().items()})
-        _add_defaults(self, properties("model", f"{model}.yaml"))
+        self.internal_config_dict.update(defaults_of(MODELS[model]))
         self.parameters["Distillation"] = list(fields())
     for defaults in (properties("dataset", f"{dataset}.yaml"), _settings_beside_data(self, dataset)):
         if defaults.is_file():
@@ -103,6 +120,8 @@ def _load_internal_config_dict(self: Config, original: Callable, model: str, mod
     preset = self.external_config_dict.get("distill_preset")
     if model in MODELS and preset and (defaults := properties("preset", f"{preset}.yaml")).is_file():
         _add_defaults(self, defaults)
+        if MODELS[model].poolings() == ["output"]:  # a preset's pooling is of states, which the model does not have
+            self.internal_config_dict["distill_pooling"] = "output"
 
 
 def _add_defaults(config: Config, file: Path) -> list[str]:
@@ -121,6 +140,11 @@ def _settings_beside_data(config: Config, dataset: str) -> Path:
 
 def _get_final_config_dict(self: Config, original: Callable) -> dict[str, Any]:
     """RecBole's merged values, checked where they are ours; ``sequence_order`` counts for every model's data."""
+    if loading is not None:
+        raise InputError(
+            f"{loading}: its file trains as soon as it is imported, which other processes do to find the model; put "
+            'what it does, but for its classes, under `if __name__ == "__main__":`'
+        )
     final = original(self)
     if final.get("sequence_order") is None:
         final["sequence_order"] = "exact"
@@ -128,7 +152,7 @@ def _get_final_config_dict(self: Config, original: Callable) -> dict[str, Any]:
         check_keys(final)
         # Not the command line, which may be that of a program with options of its own.
         check_known(self, [*self.file_config_dict, *self.variable_config_dict])
-        check_settings(final, self.external_config_dict, self.internal_config_dict)
+        check_settings(final, self.external_config_dict, self.internal_config_dict, self.model_class)
         DistillationSettings.from_config(final)
         MODELS[self.model].adapt_config(final)
     elif final["sequence_order"] not in ORDERS:

@@ -170,7 +170,7 @@ def check_models() -> Check:
             get_model(name)
     except Exception as error:  # whatever a broken package raises is what is wrong
         return Check("WRONG", f"models cannot be registered: {error!r}", fix)
-    return Check("ok", f"RecBole knows {', '.join(MODELS)}")
+    return Check("ok", f"RecBole knows SASRecDistill, BERT4RecDistill and {len(MODELS) - 2} others")
 
 
 def check_gpu() -> Check:

@@ -17,6 +17,7 @@ COMMANDS = {
     "reduce": "shorten vectors",
     "import": "bring in vectors that somebody else made",
     "inspect": "see whether vectors are any good, before training",
+    "models": "what can be distilled into, and what each model supports",
     "tune": "search a model's settings",
     "compare": "compare models on one split, with seeds, significance and controls",
     "recommend": "the next items for users or sequences, from a checkpoint",

@@ -41,4 +41,8 @@ def leave_to_recbole(settings: list[str], parser: argparse.ArgumentParser, **giv
         InputError: as :func:`check_settings`.
     """
     check_settings(settings, parser)
+    if given.get("model"):
+        from recbole_llmdistill.own_models import resolve
+
+        given["model"] = resolve(str(given["model"]))
     sys.argv[1:] = [f"--{name}={value}" for name, value in given.items() if value is not None] + settings

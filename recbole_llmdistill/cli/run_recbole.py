@@ -11,10 +11,15 @@ def build_parser() -> argparse.ArgumentParser:
     """The flags of RecBole's script."""
     parser = argparse.ArgumentParser(
         prog="run_recbole",
-        description="Train and test a model of RecBole or of recbole-llmdistill (SASRecDistill, BERT4RecDistill).",
+        description="Train and test a model of RecBole or of recbole-llmdistill (`llmdistill models` lists them).",
         epilog="Any setting of RecBole or of the model is given as --key=value, e.g. --epochs=20 --distill_alpha=0.",
     )
-    parser.add_argument("--model", "-m", default=None, help="name of the model, unless a config file names it")
+    parser.add_argument(
+        "--model",
+        "-m",
+        default=None,
+        help="its name, or module:Class of your own; unless a config file names it",
+    )
     parser.add_argument("--dataset", "-d", default=None, help="name of the data set, likewise")
     parser.add_argument("--config_files", default=None, help="yaml files, separated by spaces")
     parser.add_argument("--nproc", type=int, default=1, help="processes on this machine, a GPU or CPU cores each")
@@ -46,7 +51,7 @@ def main() -> int:
     checks.check_checkpoint_folder(config)
     with parallel.ends_as_its_processes():
         run(
-            arguments.model,
+            config["model"],
             arguments.dataset,
             config_file_list=config_files,
             nproc=arguments.nproc,

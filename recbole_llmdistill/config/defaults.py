@@ -4,7 +4,12 @@ A model's own settings (``n_layers``, ``hidden_size``, ...) keep the defaults th
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from recbole.utils import InputType, ModelType
+
+if TYPE_CHECKING:
+    from recbole_llmdistill.model.distillation_model import DistillationModel
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,15 @@ TRAINING = (
 )
 """Defaults of all distilled models for settings of RecBole's."""
 
+EVALUATION = {
+    "split": {"LS": "valid_and_test"},
+    "order": "TO",
+    "group_by": "user",
+    "mode": {"valid": "full", "test": "full"},
+}
+"""``eval_args`` of RecBole's sequential models, which general ones get as well: that profiles may be written from one
+split, and that models can be compared."""
+
 OF_MODELS: dict[str, dict[str, Any]] = {
     "SASRecDistill": {},
     "BERT4RecDistill": {
@@ -44,3 +58,23 @@ OF_MODELS: dict[str, dict[str, Any]] = {
     },
 }
 """Model -> in what its defaults differ."""
+
+
+def defaults_of(model: type["DistillationModel"]) -> dict[str, Any]:
+    """Defaults of a distilled model beside those of its base model and those of our keys.
+
+    Args:
+        model: its class; a model without whole sequences trains on RecBole's prefixes, in batches of RecBole's size.
+    """
+    values = {one.key: one.value for one in TRAINING}
+    if not model.whole_sequences:
+        values |= {"sequence_training": "prefix", "train_batch_size": 2048}
+    general = model.type == ModelType.GENERAL
+    if general or getattr(model, "input_type", None) == InputType.PAIRWISE:  # it samples, whatever loss_type says
+        del values["train_neg_sample_args"]
+    if general:
+        values["eval_args"] = EVALUATION
+    poolings = model.poolings()
+    if poolings[0] == "output":
+        values["distill_pooling"] = "output"
+    return values | OF_MODELS.get(model.__name__, {})

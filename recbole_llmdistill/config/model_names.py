@@ -33,6 +33,11 @@ def model_names(*kinds: str) -> list[str]:
     return sorted(names)
 
 
+def distilled_name(base: str) -> str:
+    """Name of the model that is made of ``base`` to be distilled into."""
+    return f"{base}Distill"
+
+
 def base_model(name: str) -> str:
     """Name of the model that a distilled one is made of."""
     return name.removesuffix("Distill")
@@ -48,4 +53,13 @@ def explain_unknown_model(name: str) -> str | None:
         return f"model {name} needs {library}, which is not installed: pip install {library}"
     by_lower_case = {known.lower(): known for known in names}
     nearest = [by_lower_case[close] for close in difflib.get_close_matches(name.lower(), by_lower_case, n=3)]
+    if name.endswith(distilled_name("")) and base_model(name) in names:
+        from recbole_llmdistill.model.zoo import why_not
+
+        return f"there is no {name}: {base_model(name)} {why_not(base_model(name))}"
+    if name.endswith(distilled_name("")):
+        return (
+            f"unknown model {name!r}; a model of your own is known once its module is imported, or by "
+            f"--model=module:{base_model(name)}"
+        )
     return f"unknown model {name!r}; " + (f"nearest: {', '.join(nearest)}" if nearest else f"known: {', '.join(names)}")

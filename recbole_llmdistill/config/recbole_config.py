@@ -37,6 +37,8 @@ def build_config(
 ) -> "Config":
     """RecBole's config of these settings and ``sys.argv``, each counting for more than the one before.
 
+    ``model`` is a name, or ``module:Class`` of one's own.
+
     Raises:
         InputError: RecBole cannot be imported, a file cannot be read, a key is misspelt, or RecBole or this package
             refuses a value.
@@ -48,7 +50,10 @@ def build_config(
     from recbole_llmdistill.config.evaluation_settings import check_validation_metric
     from recbole_llmdistill.config.known_settings import check_known
     from recbole_llmdistill.config.model_names import explain_unknown_model
+    from recbole_llmdistill.own_models import resolve
 
+    if model is not None:
+        model = resolve(model)
     if model is not None and (problem := explain_unknown_model(model)):
         raise InputError(problem)
     for file in config_files or []:
@@ -93,4 +98,6 @@ def _check_values(config: "Config") -> None:
 
     if "final_config_dict" in vars(config):
         given, defaults = config.external_config_dict, config.internal_config_dict
-        check_settings({**defaults, **given}, given, defaults)  # RecBole completes some in the final ones
+        check_settings(
+            {**defaults, **given}, given, defaults, config.model_class
+        )  # RecBole completes some in the final ones

@@ -127,13 +127,16 @@ class RecBoleSettings(BaseModel):
     ft_ratio: Annotated[Number, Field(le=1)] = 0
 
 
-def check_settings(final: Mapping[str, Any], given: Iterable[str], defaults: Mapping[str, Any]) -> None:
+def check_settings(
+    final: Mapping[str, Any], given: Iterable[str], defaults: Mapping[str, Any], model_class: type | None
+) -> None:
     """Refuse values that RecBole cannot run with.
 
     Args:
         final: settings of a RecBole config, before or after RecBole has completed them.
         given: keys that the user gave.
         defaults: RecBole's and ours.
+        model_class: of the model, if there is one.
 
     Raises:
         InputError: names the key, its value, and what is allowed.
@@ -147,7 +150,7 @@ def check_settings(final: Mapping[str, Any], given: Iterable[str], defaults: Map
     except ValidationError as error:
         raise InputError(describe_problem(error.errors()[0])) from error
     _check_gpu_id(final.get("gpu_id"))
-    _check_model(final)
+    _check_model(final, model_class)
     _check_clipping(final.get("clip_grad_norm"))
     _check_negative_samples(final.get("train_neg_sample_args"))
     _check_columns(final)
@@ -208,7 +211,7 @@ def _check_gpu_id(value: Any) -> None:
         raise InputError(f"gpu_id={value!r}: expected numbers of GPUs separated by commas, as 0 or 0,1, or nothing")
 
 
-def _check_model(final: Mapping[str, Any]) -> None:
+def _check_model(final: Mapping[str, Any], model_class: type | None) -> None:
     heads, size = final.get("n_heads"), final.get("hidden_size")
     if heads and size and size % heads:
         fitting = [str(number) for number in range(1, size + 1) if size % number == 0 and number <= 16]
@@ -219,7 +222,8 @@ def _check_model(final: Mapping[str, Any]) -> None:
     if final.get("MODEL_TYPE") == ModelType.SEQUENTIAL and loss is not None and loss not in ("CE", "BPR"):
         raise InputError(f"loss_type={loss!r}: expected CE (all items) or BPR (sampled ones)")
     negatives = final.get("train_neg_sample_args")
-    if final.get("MODEL_TYPE") == ModelType.SEQUENTIAL and loss == "CE" and _samples(negatives):
+    samples = _samples(negatives) and not hasattr(model_class, "input_type")  # SINE is given pairs whatever its loss
+    if final.get("MODEL_TYPE") == ModelType.SEQUENTIAL and loss == "CE" and samples:
         raise InputError("loss_type=CE counts all items, without sampled negatives; set train_neg_sample_args=None")
     if not str(final.get("teacher", "")).isidentifier() and "teacher" in final:  # RecBole's KD_DAGFM runs it as code
         raise InputError(f"teacher={final['teacher']!r}: expected the name of a model")

@@ -92,8 +92,9 @@ class DistillationSettings(BaseModel):
     """Upper bound of the dynamic beta."""
     distill_bridge: Literal["up", "down", "none"] = "up"
     """up maps the representation to the vector's size (U), down the vector to its size (T), none needs equal sizes."""
-    distill_pooling: Literal["mean", "exponential", "attention", "last"] = "mean"
-    """How the states of a sequence become one user representation, over its real positions."""
+    distill_pooling: Literal["mean", "exponential", "attention", "last", "output"] = "mean"
+    """How the states of a sequence become one user representation, over its real positions; output is the model's own
+    user vector, by which it scores items."""
     distill_pooling_gamma: float = 0.1
     """gamma of the exponential pooling, per position."""
     distill_layer: int = -1

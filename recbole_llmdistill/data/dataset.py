@@ -5,7 +5,6 @@ of indices into the interactions sorted by user and time; the padded lists are g
 Filters, order and split of these rows are RecBole's for every ``eval_args``.
 """
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,15 @@ from recbole.data.interaction import Interaction
 from recbole_llmdistill.data.fast.loading import FileLoading
 from recbole_llmdistill.data.fast.row_table import RowTable
 from recbole_llmdistill.data.fast.splitting import RowSplitting
+from recbole_llmdistill.data.training_part import TrainingPart
 from recbole_llmdistill.data.windows import Windows, cut_windows
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.files.fingerprint import fingerprint_codes, token_codes
 
 # Column of the rows: index of the row's target among the sorted interactions. It never reaches a batch.
 TARGET_INDEX = "distillation_target_index"
 
 
-class DistillationDataset(FileLoading, RowSplitting):
+class DistillationDataset(TrainingPart, FileLoading, RowSplitting):
     """Data set of the distilled models; ``config["sequence_training"]`` chooses how the training part is read.
 
     ``prefix``: one row a training target, field by field what RecBole's :class:`SequentialDataset` gives.
@@ -161,36 +160,12 @@ class DistillationDataset(FileLoading, RowSplitting):
         target, starts = self.inter_feat[TARGET_INDEX].numpy(), self.user_starts.numpy()
         return target - starts[np.searchsorted(starts, target, side="right") - 1]
 
-    def training_interactions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Tokens of the user and the item of every interaction that training sees, targets and context alike.
-
-        To be called on the training part that :meth:`build` returns. Profiles may be written from these alone.
-        """
-        users, items = self.training_ids()
-        return self.id2token(self.uid_field, users), self.id2token(self.iid_field, items)
-
-    def training_fingerprint(self) -> str:
-        """Fingerprint of :meth:`training_interactions`, for the manifest of profiles."""
-        fields = (self.uid_field, self.iid_field)
-        codes = [
-            token_codes(self.field2id_token[field])[ids] for field, ids in zip(fields, self.training_ids(), strict=True)
-        ]
-        return fingerprint_codes(*codes)
-
-    def digest(self) -> str:
-        """Digest of this part's rows and of all interactions, held-out ones among them, as numbered and ordered.
-
-        With ``benchmark_filename``, of this part's rows alone.
-        """
-        digest = hashlib.sha256()
+    def _digested(self) -> list[torch.Tensor]:
+        """This part's rows and all interactions; with ``benchmark_filename``, this part's rows alone."""
         columns = [self.inter_feat[self.uid_field], self.inter_feat[self.iid_field]]
         if self.benchmark_filename_list is not None:
-            columns.append(self.inter_feat[self.item_id_list_field])
-        else:
-            columns += [self.sorted_interactions[self.uid_field], self.sorted_interactions[self.iid_field]]
-        for column in columns:
-            digest.update(column.contiguous().numpy())
-        return "sha256:" + digest.hexdigest()
+            return [*columns, self.inter_feat[self.item_id_list_field]]
+        return [*columns, self.sorted_interactions[self.uid_field], self.sorted_interactions[self.iid_field]]
 
     def training_ids(self) -> tuple[np.ndarray, np.ndarray]:
         """RecBole's ids of what :meth:`training_interactions` gives, ``[R]`` each."""

@@ -11,12 +11,16 @@ from torch.nn import functional as F
 
 from recbole_llmdistill.model.distillation_model import DistillationModel
 from recbole_llmdistill.model.packed_encoder import encode
-from recbole_llmdistill.model.packing import Packing
+from recbole_llmdistill.model.representation import Representation
 
 
 class BERT4RecDistill(DistillationModel, BERT4Rec):
     """RecBole's BERT4Rec; outside training it computes exactly what BERT4Rec computes."""
 
+    states_from = "trm_encoder"
+    layers_setting = "n_layers"
+    whole_sequences = True
+    user_vector = None  # what it scores items by is a mask's state
     item_rows = (*DistillationModel.item_rows, "output_bias")
 
     def __init__(self, config: Config, dataset: Dataset) -> None:
@@ -29,17 +33,15 @@ class BERT4RecDistill(DistillationModel, BERT4Rec):
         super().adapt_config(config)
         config["transform"] = "mask_itemseq" if config["sequence_training"] == "prefix" else None
 
-    def whole_sequence_loss(
-        self, interaction: Interaction, packing: Packing
-    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Mean over the masked positions; states of each layer."""
+    def whole_sequence_loss(self, interaction: Interaction, heard: Representation) -> torch.Tensor:
+        """Mean over the masked positions."""
         sequences = interaction[self.ITEM_SEQ]
         masked = self.draw_mask(sequences, interaction[self.ITEM_SEQ_LEN])
         inputs = sequences.masked_fill(masked, self.mask_token)
-        states, layers = encode(self, inputs, packing, False, packing.destination[masked], self.distils_last_layer)
+        states = encode(self, interaction, inputs, False, masked, heard)
         output = self.output_ln(self.output_gelu(self.output_ffn(states)))
         items = self.item_embedding.weight[: self.n_items]  # without the mask token
-        return self.loss_of_states(output, items, sequences[masked], self.output_bias), layers
+        return self.loss_of_states(output, items, sequences[masked], self.output_bias)
 
     def draw_mask(self, sequences: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Positions to mask, ``[B, L]`` bool: each real one with probability ``mask_ratio``, or the last alone.

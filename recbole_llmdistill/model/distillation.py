@@ -74,13 +74,17 @@ class LastPooling(nn.Module):
         return states[torch.arange(len(states), device=states.device), newest]
 
 
+POOLINGS = ("mean", "exponential", "attention", "last")
+"""Poolings of the states of a sequence."""
+
+
 def build_pooling(name: str, hidden_size: int, gamma: float) -> nn.Module:
-    """Pooling of the config value ``distill_pooling``."""
+    """Pooling of the config value ``distill_pooling``; ``output``, the model's own user vector, comes as one state."""
     if name == "exponential":
         return ExponentialPooling(gamma)
     if name == "attention":
         return AttentionPooling(hidden_size)
-    return {"mean": MeanPooling, "last": LastPooling}[name]()
+    return {"mean": MeanPooling, "last": LastPooling, "output": LastPooling}[name]()
 
 
 def weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """What every distilled model shares: the total loss, the stages, and a state dict without the head."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from recbole.config import Config
@@ -16,11 +17,10 @@ from recbole_llmdistill.data.user_vectors import UserVectors
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model import item_knowledge
 from recbole_llmdistill.model.cpu import RandomBytes, matrix_product_type, use_fast_layers
-from recbole_llmdistill.model.distillation import DistillationHead, total_loss
-from recbole_llmdistill.model.hidden_states import hidden_states
-from recbole_llmdistill.model.packing import Packing, pack_rows
+from recbole_llmdistill.model.distillation import POOLINGS, DistillationHead, total_loss
 from recbole_llmdistill.model.processes import mean_over_processes
 from recbole_llmdistill.model.recommendation_loss.build import build_recommendation_loss, check_recommendation_loss
+from recbole_llmdistill.model.representation import Representation, listening
 from recbole_llmdistill.model.training_report import TrainingReport
 
 _HEAD = "distillation_head"
@@ -34,9 +34,10 @@ else:  # whose methods come from the model that the mixin stands before
 
 
 class DistillationModel(_Base):
-    """Mixin for a RecBole sequential model with a transformer encoder ``trm_encoder``.
+    """Mixin for a RecBole model: put it before the base model, ``class GRU4RecDistill(DistillationModel, GRU4Rec)``.
 
-    Put it before the base model: ``class SASRecDistill(DistillationModel, SASRec)``. While it distils
+    What is distilled into is the vector that the model's ``forward`` gives for each row's user, or, where
+    ``states_from`` names the part that encodes the sequence, the states of one of its layers. While it distils
     (:meth:`begin_distillation` to :meth:`end_distillation`) the loss is
 
         alpha * beta * L_distil + (1 - alpha) * L_rec
@@ -51,48 +52,115 @@ class DistillationModel(_Base):
         InputError: a value is not allowed, or the layer does not exist.
     """
 
+    states_from: ClassVar[str | None] = None
+    """The part of the model whose outputs are states at every position, as :func:`listening` takes it, by the path that
+    ``get_submodule`` takes; None: the model has one vector per user."""
+    layers_setting: ClassVar[str | None] = None
+    """The setting that says how many layers of states there are; None: known when the model has run."""
+    whole_sequences: ClassVar[bool] = False
+    """Whether the model can be trained on whole sequences, with a loss at every position."""
+    user_vector: ClassVar[int | None] = 0
+    """Which of the values that ``forward`` returns is one vector per user; None: none of them."""
+    item_table: ClassVar[str | None] = "item_embedding"
+    """Attribute of the model that is the table of item embeddings, for item knowledge; None: it has none."""
     item_rows: ClassVar[tuple[str, ...]] = ("item_embedding.weight",)
     """Weights of the state dict that have a row for each item, in the order of the data set's numbers, and perhaps
     further rows after those."""
 
     def __init__(self, config: Config, dataset: Dataset) -> None:
+        self._heard: Representation | None = None
+        for field in config["selected_features"] or ():
+            if field not in dataset.field2type:
+                raise InputError(f"selected_features={config['selected_features']}: the .item file has no {field!r}")
         super().__init__(config, dataset)
         self.settings = DistillationSettings.from_config(config)
-        self.distillation_layer = resolve_layer(self.settings.distill_layer, self.n_layers)
+        self.distillation_layer = self.settings.distill_layer
+        if (layers := self.number_of_layers(config)) is not None:
+            self.distillation_layer = resolve_layer(self.settings.distill_layer, layers)
         self.distillation_head: DistillationHead | None = None
         self.recommendation_loss = build_recommendation_loss(self.settings, dataset, self.n_items)
         self.report = TrainingReport()
         self.random_bytes = use_fast_layers(self) if self.settings.sequence_fast_layers else RandomBytes()
 
     @classmethod
+    def number_of_layers(cls, settings: Mapping[str, Any]) -> int | None:
+        """Layers with states at every position; None where no setting says it."""
+        return None if cls.layers_setting is None else settings[cls.layers_setting]
+
+    @classmethod
+    def poolings(cls) -> list[str]:
+        """Values of ``distill_pooling`` that the model can serve."""
+        return [
+            *(POOLINGS if cls.states_from is not None else ()),
+            *(["output"] if cls.user_vector is not None else ()),
+        ]
+
+    @classmethod
     def adapt_config(cls, config: dict[str, Any]) -> None:
         """Set, in RecBole's final config, what follows from our keys; refuse what cannot be served.
 
         Raises:
-            InputError: whole sequences with a pairwise loss, a layer that does not exist, or losses that do not
-                go together.
+            InputError: whole sequences with a pairwise loss or a model that has none, a layer or a pooling that the
+                model does not have, or losses that do not go together.
         """
-        resolve_layer(config["distill_layer"], config["n_layers"])
+        if (layers := cls.number_of_layers(config)) is not None:
+            resolve_layer(config["distill_layer"], layers)
+        if config["distill_pooling"] not in cls.poolings():
+            what = "one vector per user" if cls.states_from is None else "states, and no vector per user"
+            raise InputError(
+                f"distill_pooling={config['distill_pooling']!r}: {cls.__name__} has {what}, so allowed is "
+                f"{' or '.join(cls.poolings())}"
+            )
         check_recommendation_loss(config)
         loaded = (config["load_col"] or {}).get("inter")
         # RecBole's default loads users and items alone.
         if loaded and loaded != "*" and config["TIME_FIELD"] not in loaded:
             config["load_col"] = {**config["load_col"], "inter": [*loaded, config["TIME_FIELD"]]}
+        if loaded and (features := config.get("selected_features")) and "item" not in config["load_col"]:
+            config["load_col"] = {**config["load_col"], "item": [config["ITEM_ID_FIELD"], *features]}
+        if config["sequence_training"] == "whole" and not cls.whole_sequences:
+            raise InputError(
+                f"sequence_training='whole': {cls.__name__} has no state at every position that has seen its past "
+                "alone; set sequence_training=prefix"
+            )
         if config["sequence_training"] == "whole" and config["loss_type"] != "CE":
             raise InputError(
                 f"loss_type={config['loss_type']!r} samples negatives for one target per row, which whole-sequence "
                 "training does not have; set loss_type=CE, or sequence_training=prefix"
             )
 
-    def begin_distillation(self, profiles: UserVectors) -> list[nn.Parameter]:
+    def begin_distillation(self, profiles: UserVectors, rows: Interaction) -> list[nn.Parameter]:
         """Enter stage one: make the head and add its loss from now on.
+
+        Args:
+            profiles: of the users.
+            rows: some rows of the training part, to see how many layers of which size the model has.
 
         Returns:
             The head's parameters, for the optimizer.
+
+        Raises:
+            InputError: the layer does not exist, or the model gives no user vector.
         """
         device = next(self.parameters()).device
-        self.distillation_head = DistillationHead(self.settings, profiles, self.hidden_size).to(device)
+        size = self._size_of_states(rows.to(device))
+        self.distillation_head = DistillationHead(self.settings, profiles, size).to(device)
         return list(self.distillation_head.parameters())
+
+    @torch.no_grad()
+    def _size_of_states(self, rows: Interaction) -> int:
+        training = self.training
+        self.eval()
+        try:
+            with torch.random.fork_rng(enabled=True), self._listening() as heard:
+                self.full_sort_predict(rows)
+                if self.states_from is None and heard.output is None:  # it ranks all items without its forward()
+                    self(rows[self.USER_ID], rows[self.ITEM_ID])
+        finally:
+            self.train(training)
+        if self.settings.distill_pooling != "output":
+            self.distillation_layer = resolve_layer(self.settings.distill_layer, len(heard.layers))
+        return self._states(heard, rows)[0].size(-1)
 
     def end_distillation(self) -> None:
         """Enter stage two: L_rec alone, and no head any more."""
@@ -103,14 +171,38 @@ class DistillationModel(_Base):
         """Whether this is stage one."""
         return self.distillation_head is not None
 
-    @property
-    def distils_last_layer(self) -> bool:
-        """Whether the last layer's states are needed at every position, and not only where there is a target."""
-        return self.distilling and self.distillation_layer == self.n_layers - 1
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The base model's."""
+        output = super().forward(*args, **kwargs)
+        if self._heard is not None:
+            self._heard.hear(output, (*args, *kwargs.values()))
+        return output
+
+    @contextmanager
+    def _listening(self) -> Iterator[Representation]:
+        """Collects, while open, what the model makes of a batch."""
+        with listening(None if self.states_from is None else self.get_submodule(self.states_from)) as self._heard:
+            try:
+                yield self._heard
+            finally:
+                self._heard = None
+
+    def _states(self, heard: Representation, interaction: Interaction) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is pooled: states ``[B, L, H]`` and the real positions ``[B, L]`` bool; a user vector is one state."""
+        if self.settings.distill_pooling != "output":
+            states = heard.states(self.distillation_layer)
+            return states, interaction[self.ITEM_SEQ][:, : states.size(1)] != 0
+        vectors = heard.user_vectors(interaction[self.USER_ID], self.user_vector or 0)
+        if vectors is None:
+            raise InputError(
+                f"{type(self).__name__}: the model's forward() gives no vector [batch, size] per user, which is what "
+                "profiles are distilled into"
+            )
+        return vectors.unsqueeze(1), torch.ones(len(vectors), 1, dtype=torch.bool, device=vectors.device)
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Total loss of a training batch, a scalar."""
-        device = interaction[self.ITEM_SEQ].device
+        device = interaction[self.USER_ID].device
         product = matrix_product_type(self.settings.sequence_precision, device)
         with self.random_bytes.one_seed(), parametrize.cached():
             if self.settings.sequence_training == "prefix" or product == torch.float32:  # prefixes: as RecBole has them
@@ -119,27 +211,24 @@ class DistillationModel(_Base):
                 return self._total_loss(interaction)
 
     def _total_loss(self, interaction: Interaction) -> torch.Tensor:
-        if self.settings.sequence_training == "whole":
-            packing = pack_rows(interaction[self.ITEM_SEQ_LEN], interaction[self.ITEM_SEQ].size(1))
-            recommendation_loss, layers = self.whole_sequence_loss(interaction, packing)
-            states = packing.unpack(layers[self.distillation_layer]).float() if self.distilling else None
-        else:
-            with hidden_states(self.trm_encoder) as layers:
-                rows = len(interaction[self.ITEM_SEQ])
-                recommendation_loss, _ = mean_over_processes(super().calculate_loss(interaction), rows)
-            states = layers[self.distillation_layer]
+        with self._listening() as heard:
+            if self.settings.sequence_training == "whole":
+                recommendation_loss = self.whole_sequence_loss(interaction, heard)
+            else:
+                loss = super().calculate_loss(interaction)
+                # Some models give the parts of their loss, of which RecBole's trainer takes the sum.
+                loss = torch.stack(loss).sum() if isinstance(loss, tuple) else loss
+                recommendation_loss, _ = mean_over_processes(loss, len(interaction))
         self.report.add(recommendation_loss=recommendation_loss)
-        if states is None or not self.distilling:
+        if not self.distilling:
             return recommendation_loss
-        real = interaction[self.ITEM_SEQ] != 0
-        return self._with_distillation(recommendation_loss, states, real, interaction[self.USER_ID])
+        states, real = self._states(heard, interaction)
+        return self._with_distillation(recommendation_loss, states.float(), real, interaction[self.USER_ID])
 
-    def whole_sequence_loss(
-        self, interaction: Interaction, packing: Packing
-    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """L_rec of a batch of windows, the mean over its targets, and the packed states of each layer.
+    def whole_sequence_loss(self, interaction: Interaction, heard: Representation) -> torch.Tensor:
+        """L_rec of a batch of windows, the mean over its targets.
 
-        Those of the last layer may be left out unless ``distils_last_layer``.
+        While it distils, ``heard`` gets what :meth:`_states` asks for: states ``[B, L, H]``, or user vectors.
         """
         raise NotImplementedError
 
@@ -173,8 +262,13 @@ class DistillationModel(_Base):
         self.report.add(distillation_loss=loss, beta=beta)
         return total
 
+    def _items(self) -> nn.Embedding | None:
+        return None if self.item_table is None else getattr(self, self.item_table, None)
+
     def begin_item_knowledge(self, vectors: ItemVectors, seen: torch.Tensor) -> list[nn.Parameter]:
-        """Let the table of item embeddings be the free one and what the texts say, until :meth:`end_item_knowledge`.
+        """Let the table of item embeddings start from the texts, or be the free one and what the texts say.
+
+        The latter lasts until :meth:`end_item_knowledge`.
 
         Args:
             vectors: of the items.
@@ -182,13 +276,36 @@ class DistillationModel(_Base):
 
         Returns:
             Further parameters, for the optimizer.
+
+        Raises:
+            InputError: the model has no table of item embeddings.
         """
-        kind = self.settings.item_knowledge
-        return item_knowledge.begin(self.item_embedding, vectors, kind, seen, self.settings.item_map_layers)
+        table = self._items()
+        if not isinstance(table, nn.Embedding):
+            raise InputError(
+                f"item_knowledge={self.settings.item_knowledge}: {type(self).__name__} has no table of item "
+                "embeddings; set item_knowledge=none"
+            )
+        if self.settings.item_knowledge == "init":
+            item_knowledge.initialise(table, vectors, self.settings.item_scale)
+            return []
+        return item_knowledge.begin(table, vectors, self.settings.item_knowledge, seen, self.settings.item_map_layers)
 
     def end_item_knowledge(self) -> None:
         """Fold what the texts say into the plain table."""
-        item_knowledge.fold(self.item_embedding)
+        if (table := self._items()) is not None:
+            item_knowledge.fold(table)
+
+    def item_knowledge_parts(self) -> dict[str, torch.Tensor] | None:
+        """What the table of item embeddings is the sum of, for an exact continuation; None where it is plain."""
+        table = self._items()
+        return None if table is None else item_knowledge.parts_of(table)
+
+    def load_with_parts(self, weights: Mapping[str, torch.Tensor], parts: Mapping[str, torch.Tensor]) -> None:
+        """Load the recommender's weights, with :meth:`item_knowledge_parts` in place of the table."""
+        others = {name: weight for name, weight in weights.items() if name != f"{self.item_table}.weight"}
+        named = {f"{self.item_table}.parametrizations.{key}": part for key, part in parts.items()}
+        self.load_state_dict({**others, **named})
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
         """Weights of the recommender: exactly the base model's keys, with item knowledge folded in."""
@@ -196,7 +313,7 @@ class DistillationModel(_Base):
         for key in [key for key in state if f"{_HEAD}." in key]:
             del state[key]
         if any(_PARTS in key for key in state):  # in their place, the table that they come to
-            table = self.item_embedding.weight.detach()
+            table = cast(nn.Embedding, self._items()).weight.detach()
             parts = list(state.items())
             state.clear()
             for key, part in parts:

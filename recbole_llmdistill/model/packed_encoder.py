@@ -7,40 +7,50 @@ import math
 from typing import Any
 
 import torch
+from recbole.data.interaction import Interaction
 from recbole.model.layers import MultiHeadAttention
 from torch.nn import functional as F
 
 from recbole_llmdistill.model.cpu import current_product_type, origin_of, take_rows
-from recbole_llmdistill.model.packing import Packing
+from recbole_llmdistill.model.packing import pack_rows
+from recbole_llmdistill.model.representation import Representation
 
 # The last layer's positions are a multiple of this: oneDNN makes, and keeps, a program for each shape that it meets.
 _POSITIONS = 64
 
 
 def encode(
-    model: Any, items: torch.Tensor, packing: Packing, causal: bool, wanted: torch.Tensor, all_states: bool
-) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    model: Any,
+    interaction: Interaction,
+    items: torch.Tensor,
+    causal: bool,
+    counted: torch.Tensor,
+    heard: Representation,
+) -> torch.Tensor:
     """States for a batch of sequences.
 
     Args:
         model: SASRecDistill or BERT4RecDistill, whose embeddings and ``trm_encoder`` are used.
-        items: sequences ``[B, L]`` with padding on the right.
-        packing: how to pack them.
+        interaction: the batch, whose lengths are used.
+        items: what stands in the sequences ``[B, L]``, with padding on the right.
         causal: whether a position sees its past alone.
-        wanted: where the last layer's states are needed, ``[N]``, counted along the packed rows ``[R * L]``.
-        all_states: whether somebody asks for the other states, too; if not, the last layer does not compute them.
+        counted: where the last layer's states are needed, ``[B, L]`` bool.
+        heard: gets, while the model distils, the states of all layers in packed rows; those of the last layer only if
+            they are what is distilled into.
 
     Returns:
-        The last layer's states at ``wanted``, ``[N, H]``, and the states ``[R, L, H]`` of all layers, in packed rows,
-        without the last layer's unless ``all_states``. Their type is autocast's, under autocast.
+        The last layer's states where ``counted``, ``[N, H]``. Their type is autocast's, under autocast.
     """
+    packing = pack_rows(interaction[model.ITEM_SEQ_LEN], items.size(1))
+    wanted = packing.destination[counted]
     states = model.item_embedding(packing.pack(items)) + model.position_embedding(packing.position)
     product = current_product_type(states)  # between the layers, too: half of the memory to read and write
     states = model.dropout(model.LayerNorm(states)).to(product)
     mask = packing.attention_mask(causal).unsqueeze(1).to(product)
     if not model.settings.sequence_fast_layers:
         layers = model.trm_encoder(states, mask, output_all_encoded_layers=True)
-        return layers[-1].flatten(0, 1)[wanted], layers
+        heard.layers, heard.packing = layers, packing
+        return layers[-1].flatten(0, 1)[wanted]
     *lower, last = model.trm_encoder.layer
     layers = []
     for layer in lower:
@@ -48,13 +58,15 @@ def encode(
         layers.append(states)
     padded = F.pad(wanted, (0, -len(wanted) % _POSITIONS))
     chosen = (padded, origin_of(wanted, packing.source.numel(), len(padded)))
-    if all_states:
+    last_layer = model.settings.distill_pooling == "output" or model.distillation_layer == len(lower)
+    if model.distilling and last_layer:
         states = last.feed_forward(_attention(last.multi_head_attention, states, mask))
         layers.append(states)
         states = take_rows(states.flatten(0, 1), *chosen)
     else:
         states = last.feed_forward(_attention(last.multi_head_attention, states, mask, chosen))
-    return states[: len(wanted)], layers
+    heard.layers, heard.packing = layers, packing
+    return states[: len(wanted)]
 
 
 def _attention(

@@ -21,14 +21,12 @@ from recbole_llmdistill.data.user_vectors import load_user_vectors
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.cpu import use_fused_steps
 from recbole_llmdistill.model.distillation_model import DistillationModel
-from recbole_llmdistill.model.item_knowledge import initialise, parts_of
 from recbole_llmdistill.model.training_report import CollapseWatch
 from recbole_llmdistill.training.evaluation import BestItemsCollector, best_items
 from recbole_llmdistill.training.memory import keep_freed_memory
 from recbole_llmdistill.training.resume import check_same_data, check_same_run, random_states, restore_random_states
 
 _PART = "part"  # of an optimizer's group: which part of training, that is no part of a checkpoint, it belongs to
-_TABLE = "item_embedding"
 
 
 class DistillationTrainer(Trainer):
@@ -131,7 +129,9 @@ class DistillationTrainer(Trainer):
 
     def _full_sort_batch_eval(self, batched_data: tuple) -> tuple:
         collector = self.eval_collector  # somebody who needs all scores may have put another in this place
-        if not (isinstance(collector, BestItemsCollector) and collector.needs_best_items_alone):
+        # Results of other models may depend on how far a sequence is padded, and general ones have items to mask.
+        quick = self.model.whole_sequences and isinstance(collector, BestItemsCollector)
+        if not (quick and collector.needs_best_items_alone):
             return super()._full_sort_batch_eval(batched_data)
         interaction, _, positive_u, positive_i = batched_data
         ranked = best_items(self.model, interaction, max(self.config["topk"]), self.config["LIST_SUFFIX"], self.device)
@@ -140,17 +140,18 @@ class DistillationTrainer(Trainer):
     def _begin_distillation(self, train_data: TrainDataLoader) -> None:
         self.logger.info(f"Stage one until epoch {self.distillation_epochs - 1}: distillation from user profiles")
         profiles = load_user_vectors(train_data._dataset, self.settings)
-        self.optimizer.add_param_group({"params": self.model.begin_distillation(profiles), _PART: "head"})
+        parameters = self.model.begin_distillation(profiles, train_data._dataset[:2])
+        self.optimizer.add_param_group({"params": parameters, _PART: "head"})
         self._share_gradients()
 
     def _begin_item_knowledge(self, train_data: TrainDataLoader, state: dict | None) -> None:
+        if self.settings.item_knowledge == "init" and (state or self.settings.distill_warm_start):
+            return  # items have learnt more than that
         vectors = load_item_vectors(train_data._dataset, self.settings)
-        if self.settings.item_knowledge == "init":
-            if state is None and not self.settings.distill_warm_start:  # whose items have learnt more than that
-                initialise(self.model.item_embedding, vectors, self.settings.item_scale)
-            return
         seen = torch.from_numpy(training_matrix(train_data._dataset).getnnz(axis=0) > 0)
         parameters = self.model.begin_item_knowledge(vectors, seen)
+        if not parameters:
+            return
         self.optimizer.add_param_group({"params": parameters, _PART: "item knowledge"})
         self._share_gradients()
 
@@ -236,7 +237,8 @@ class DistillationTrainer(Trainer):
                 "epoch": epoch,
                 "state_dict": self.model.state_dict(),
                 "head": head.state_dict() if head is not None else None,
-                "item_knowledge": parts_of(self.model.item_embedding),
+                "item_knowledge": self.model.item_knowledge_parts(),
+                "counters": {name: value for name, value in vars(self.model).items() if type(value) in (int, float)},
                 "optimizer": self.optimizer.state_dict(),
                 "cur_step": self.cur_step,
                 "stale_at_switch": self.stale_at_switch,
@@ -278,11 +280,12 @@ class DistillationTrainer(Trainer):
             ) from error
 
     def _take_over(self, state: dict) -> None:
-        weights = dict(state["state_dict"])
         if state.get("item_knowledge"):  # of which the table is the sum
-            del weights[f"{_TABLE}.weight"]
-            weights |= {f"{_TABLE}.parametrizations.{key}": part for key, part in state["item_knowledge"].items()}
-        self.model.load_state_dict(weights)
+            self.model.load_with_parts(state["state_dict"], state["item_knowledge"])
+        else:
+            self.model.load_state_dict(state["state_dict"])
+        for name, count in state.get("counters", {}).items():  # such as MultiVAE's, of its updates so far
+            setattr(self.model, name, count)
         if state["head"] is not None:
             self.model.distillation_head.load_state_dict(state["head"])
         names = [group.get(_PART) for group in self.optimizer.param_groups]

@@ -77,7 +77,7 @@ def test_controls_ablations_and_other_profiles() -> None:
         ({"models": ["SASRecDistil"]}, "--models: unknown model 'SASRecDistil'; nearest: SASRecDistill, SASRec"),
         ({"models": ["SASRecDistill"], "controls": ["shufled"]}, "unknown control 'shufled'; known: shuffled, random"),
         ({"models": ["SASRecDistill"], "ablations": ["poling"]}, "did you mean 'pooling'"),
-        ({"models": ["SASRec"], "ablations": ["pooling"]}, "vary a distilled model; add one: SASRecDistill"),
+        ({"models": ["SASRec"], "ablations": ["pooling"]}, "vary a distilled model; add one, e.g. SASRecDistill"),
         ({"models": ["SASRec", "GRU4Rec"], "baseline": "GRU4Re"}, "no arm is called 'GRU4Re'; nearest: GRU4Rec"),
     ],
 )

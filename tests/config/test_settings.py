@@ -45,7 +45,7 @@ def test_the_paper_preset_lies_below_the_users_settings() -> None:
         ("profile_file", "x", "unknown key 'profile_file': did you mean 'profile_"),
         ("train_sequence", "whole", r"unknown key 'train_sequence': did you mean 'sequence_training'\?"),
         ("distill_loss", "mes", r"distill_loss='mes': .*'contrastive', 'cosine', 'mse' or 'rmse'; did you mean 'mse'"),
-        ("distill_pooling", "max", "distill_pooling='max': .*'mean', 'exponential', 'attention' or 'last'"),
+        ("distill_pooling", "max", "distill_pooling='max': .*'mean', 'exponential', 'attention', 'last' or 'output'"),
         ("distill_bridge", "sideways", "distill_bridge='sideways': .*'up', 'down' or 'none'"),
         ("distill_alpha", 1.5, r"distill_alpha=1\.5: .*less than or equal to 1"),
         ("distill_alpha", "much", "distill_alpha='much'"),

@@ -15,7 +15,7 @@ BOTH = pytest.mark.parametrize(("name", "base"), [("SASRecDistill", SASRec), ("B
 def begin(prepared):
     """Enter stage one as the trainer does; returns a training batch."""
     profiles = load_user_vectors(prepared.train_data._dataset, prepared.model.settings)
-    prepared.model.begin_distillation(profiles)
+    prepared.model.begin_distillation(profiles, prepared.train_data._dataset[:2])
     return next(iter(prepared.train_data))
 
 

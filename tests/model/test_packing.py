@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from recbole.data.interaction import Interaction
 from recbole.model.sequential_recommender import BERT4Rec, SASRec
 
-from recbole_llmdistill.model.hidden_states import hidden_states
 from recbole_llmdistill.model.packed_encoder import encode
 from recbole_llmdistill.model.packing import pack_rows
+from recbole_llmdistill.model.representation import Representation, listening
 
 
 def batch(lengths: list[int], length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -41,27 +42,31 @@ def test_rows_are_filled() -> None:
     ("name", "base", "causal"), [("SASRecDistill", SASRec, True), ("BERT4RecDistill", BERT4Rec, False)]
 )
 def test_states_are_recboles(prepare, name: str, base: type, causal: bool) -> None:
-    model = prepare(name, distill_alpha=0.0, hidden_dropout_prob=0.0, attn_dropout_prob=0.0, n_layers=3).model.train()
+    prepared = prepare(name, hidden_dropout_prob=0.0, attn_dropout_prob=0.0, n_layers=3, distill_layer=-1)
+    prepared.trainer._begin_distillation(prepared.train_data)
+    model = prepared.model.train()
     length = model.max_seq_length
     lengths = torch.tensor([3, length, 1, length - 3, 2, 5])
     sequences = torch.randint(1, model.n_items, (6, length)) * (torch.arange(length) < lengths.unsqueeze(1))
-    with hidden_states(model.trm_encoder) as expected:
+    with listening(model.trm_encoder) as expected:
         base.forward(model, sequences, lengths) if causal else base.forward(model, sequences)
-    packing = pack_rows(lengths, length)
-    assert len(packing.source) == 4
+    rows = Interaction({model.ITEM_SEQ_LEN: lengths})
     real = sequences != 0
-    last, layers = encode(model, sequences, packing, causal, packing.destination[real], all_states=True)
-    for states, right in zip(layers, expected, strict=True):
-        torch.testing.assert_close(packing.unpack(states)[real], right[real], atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(last, expected[-1][real], atol=1e-5, rtol=1e-4)
+    heard = Representation()
+    last = encode(model, rows, sequences, causal, real, heard)
+    assert len(heard.packing.source) == 4
+    for layer, right in enumerate(expected.layers):
+        torch.testing.assert_close(heard.states(layer)[real], right[real], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(last, expected.layers[-1][real], atol=1e-5, rtol=1e-4)
     some = real & (torch.arange(length) % 2 == 0)
-    last, layers = encode(model, sequences, packing, causal, packing.destination[some], all_states=False)
-    assert len(layers) == 2
-    torch.testing.assert_close(last, expected[-1][some], atol=1e-5, rtol=1e-4)
+    model.end_distillation()
+    last = encode(model, rows, sequences, causal, some, heard)
+    assert len(heard.layers) == 2
+    torch.testing.assert_close(last, expected.layers[-1][some], atol=1e-5, rtol=1e-4)
     # Gradients, by the first layer's states and by the last layer's at some positions: as through RecBole's layers.
     factor = torch.randn(6, length, last.size(1))
-    outcome = (packing.unpack(layers[0])[real] * factor[real]).sum() + (last * factor[some]).sum()
-    outcome_right = (expected[0][real] * factor[real]).sum() + (expected[-1][some] * factor[some]).sum()
+    outcome = (heard.states(0)[real] * factor[real]).sum() + (last * factor[some]).sum()
+    outcome_right = (expected.layers[0][real] * factor[real]).sum() + (expected.layers[-1][some] * factor[some]).sum()
     weights = [p for p in (model.item_embedding.weight, *model.trm_encoder.parameters()) if p.requires_grad]
     for gradient, right in zip(
         torch.autograd.grad(outcome, weights), torch.autograd.grad(outcome_right, weights), strict=True

@@ -8,10 +8,14 @@ from recbole_llmdistill.comparison.plan.ablations import ablation_settings
 from recbole_llmdistill.comparison.plan.arm import Arm
 from recbole_llmdistill.config.model_names import base_model, explain_unknown_model
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.own_models import resolve
 from recbole_llmdistill.registry import MODELS
 
 PLAIN: dict[str, Any] = {"distill_alpha": 0.0, "item_knowledge": "none"}
 """Settings that make a distilled model the plain one in the same way."""
+
+# Their names alone would be taken for the models on whole sequences, which this package's tables are about.
+_WHOLE_ELSEWHERE = ("SASRec", "BERT4Rec")
 
 CONTROLS: dict[str, tuple[str, dict[str, Any]]] = {
     "shuffled": ("{distilled}, profiles shuffled", {"vectors_control": "shuffled"}),
@@ -43,7 +47,7 @@ def build_arms(
     arm; ``baseline`` names one for all.
 
     Args:
-        models: RecBole's names.
+        models: RecBole's names, or ``module:Class`` of one's own.
         controls: names in :data:`CONTROLS`, for each distilled model.
         ablations: names in ``properties/comparison/ablations.yaml``, likewise.
         vectors: name -> file or folder of further profile vectors, likewise.
@@ -53,6 +57,7 @@ def build_arms(
     Raises:
         InputError: an unknown model, control, ablation or baseline; names the nearest.
     """
+    models = [resolve(name) for name in models]
     for name in models:
         if problem := explain_unknown_model(name):
             raise InputError(f"--models: {problem}")
@@ -69,10 +74,10 @@ def build_arms(
             arms += _controls(name, plain.label, controls, settings[name])
             arms += _variants(name, plain.label, ablations, vectors or {}, settings[name])
         else:
-            label = f"{name} (prefixes)" if name in map(base_model, MODELS) else name
+            label = f"{name} (prefixes)" if name in twins or name in _WHOLE_ELSEWHERE else name
             arms.append(Arm(label, name, "other", {}, twins.get(name)))
     if (ablations or controls or vectors) and not any(arm.kind == "distilled" for arm in arms):
-        raise InputError(f"--controls, --ablate and --vectors vary a distilled model; add one: {', '.join(MODELS)}")
+        raise InputError("--controls, --ablate and --vectors vary a distilled model; add one, e.g. SASRecDistill")
     return _with_baselines(arms, baseline)
 
 
