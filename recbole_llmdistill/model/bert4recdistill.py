@@ -21,7 +21,7 @@ class BERT4RecDistill(DistillationModel, BERT4Rec):
     layers_setting = "n_layers"
     whole_sequences = True
     user_vector = None  # what it scores items by is a mask's state
-    item_rows = (*DistillationModel.item_rows, "output_bias")
+    item_biases = ("output_bias",)
 
     def __init__(self, config: Config, dataset: Dataset) -> None:
         super().__init__(config, dataset)

@@ -63,9 +63,8 @@ class DistillationModel(_Base):
     """Which of the values that ``forward`` returns is one vector per user; None: none of them."""
     item_table: ClassVar[str | None] = "item_embedding"
     """Attribute of the model that is the table of item embeddings, for item knowledge; None: it has none."""
-    item_rows: ClassVar[tuple[str, ...]] = ("item_embedding.weight",)
-    """Weights of the state dict that have a row for each item, in the order of the data set's numbers, and perhaps
-    further rows after those."""
+    item_biases: ClassVar[tuple[str, ...]] = ()
+    """Weights of the state dict that have a row for each item and are in no table of embeddings."""
 
     def __init__(self, config: Config, dataset: Dataset) -> None:
         self._heard: Representation | None = None
@@ -81,6 +80,26 @@ class DistillationModel(_Base):
         self.recommendation_loss = build_recommendation_loss(self.settings, dataset, self.n_items)
         self.report = TrainingReport()
         self.random_bytes = use_fast_layers(self) if self.settings.sequence_fast_layers else RandomBytes()
+
+    @property
+    def item_rows(self) -> list[str]:
+        """Weights of the state dict that have a row for each item, in the order of the data set's numbers, and perhaps
+        further rows after those (a mask token's)."""
+        return [*self._tables(self.n_items, {"user", "position"}), *self.item_biases]
+
+    @property
+    def user_rows(self) -> list[str]:
+        """Weights of the state dict that have a row for each user, in the order of the data set's numbers."""
+        return [name for name in self._tables(self.n_users, {"position"}) if "user" in name]
+
+    def _tables(self, rows: int, of_others: set[str]) -> list[str]:
+        return [
+            f"{name}.weight"
+            for name, module in self.named_modules()
+            if isinstance(module, nn.Embedding)
+            and module.num_embeddings in (rows, rows + 1)
+            and not any(word in name for word in of_others)
+        ]
 
     @classmethod
     def number_of_layers(cls, settings: Mapping[str, Any]) -> int | None:

@@ -23,16 +23,17 @@ FIXED_KEYS = frozenset(
 
 
 def shipped_space(model: str) -> Path:
-    """The space of a model that this package brings along.
+    """The space of a model that this package brings along: its own, or that of all distilled models.
 
     Raises:
-        InputError: there is none; names the models that have one.
+        InputError: there is none.
     """
     path = properties("search", f"{model}.yaml")
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in properties("search").glob("*.yaml")))
-        raise InputError(f"no search space comes with {model} (only with {known}); give one by --space=FILE")
-    return path
+    if path.is_file():
+        return path
+    if model not in MODELS:
+        raise InputError(f"no search space comes with {model} (only with distilled models); give one by --space=FILE")
+    return properties("search", "students.yaml")
 
 
 def check_space(space: Space, path: Path, config: Any, on_command_line: Mapping[str, Any]) -> None:

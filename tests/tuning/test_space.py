@@ -8,6 +8,7 @@ from ray import tune
 
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
+from recbole_llmdistill.registry import MODELS
 from recbole_llmdistill.tuning.space_check import check_space, shipped_space
 from recbole_llmdistill.tuning.space_file import read_space
 
@@ -163,14 +164,16 @@ def test_spaces_that_do_not_fit_the_model(configure, tmp_path, content: str, mes
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("path", sorted(properties("search").glob("*.yaml")), ids=lambda path: path.stem)
-def test_shipped_spaces_fit_their_models(configure, path) -> None:
-    assert shipped_space(path.stem) == path
-    check_space(read_space(path), path, configure(path.stem), {})
+@pytest.mark.parametrize("model", list(MODELS))
+def test_every_distilled_model_has_a_space_that_fits_it(configure, model: str) -> None:
+    path = shipped_space(model)
+    check_space(read_space(path), path, configure(model), {})
+
+
+def test_every_shipped_space_is_some_models() -> None:
+    assert {shipped_space(model) for model in MODELS} == set(properties("search").glob("*.yaml"))
 
 
 def test_a_model_without_a_shipped_space() -> None:
-    with pytest.raises(
-        InputError, match=r"no search space comes with BPR .only with BERT4RecDistill, SASRecDistill.; gi"
-    ):
+    with pytest.raises(InputError, match=r"no search space comes with BPR .only with distilled models.; give"):
         shipped_space("BPR")
