@@ -120,6 +120,8 @@ class DistillationSettings(BaseModel):
     item_knowledge: Literal["none", "residual", "init", "frozen"] = "none"
     """What the items' text vectors do: residual adds them, mapped, to the free table of item embeddings; init lets it
     start from them; frozen puts them in its place. The trained model has one plain table in any case."""
+    item_target_smoothing: Share = 0.0
+    """Share of the softmax's target that goes to the items nearest by text instead of the next item."""
     item_vectors_path: str | None = None
     """File or folder of the item vectors; unset: beside the data set, else those that the package ships."""
     item_map_layers: Literal[1, 2] = 1
@@ -142,6 +144,11 @@ class DistillationSettings(BaseModel):
     """Most characters of a field in a prompt, such as a description; a title may have twice as many."""
 
     _loss_options: Any = PrivateAttr(None)
+
+    @property
+    def learns_item_texts(self) -> bool:
+        """Whether training takes vectors of the items."""
+        return self.item_knowledge != "none" or self.item_target_smoothing > 0
 
     @property
     def loss_options(self) -> Options:

@@ -37,7 +37,8 @@ def find_item_vectors(config: "Config") -> Path:
         InputError: there is none.
     """
     instead = (
-        "make them by llmdistill encode --of items, set item_vectors_path, or train without them by item_knowledge=none"
+        "make them by llmdistill encode --of items, set item_vectors_path, or train without them by "
+        "item_knowledge=none and item_target_smoothing=0"
     )
     return find_vectors(config, ITEMS, config["item_vectors_path"], "item_vectors_path", instead)
 
@@ -69,6 +70,6 @@ def find_vectors(config: "Config", of: Entity, chosen: str | Path | None, settin
         if found := newest_twin(folder, name, of):
             return found
     raise InputError(
-        f"no {of.text}s for dataset {name!r}: looked for {name}{of.suffix} and {name}{of.binary_suffix} in "
+        f"no {'profiles' if of is USERS else 'item vectors'} for dataset {name!r}: looked for {name}{of.suffix} and {name}{of.binary_suffix} in "
         f"{folders[0].resolve()}; {instead}"
     )

@@ -20,6 +20,7 @@ from recbole_llmdistill.model.cpu import RandomBytes, matrix_product_type, use_f
 from recbole_llmdistill.model.distillation import POOLINGS, DistillationHead, total_loss
 from recbole_llmdistill.model.processes import mean_over_processes
 from recbole_llmdistill.model.recommendation_loss.build import build_recommendation_loss, check_recommendation_loss
+from recbole_llmdistill.model.recommendation_loss.text_smoothing import TextSmoothing
 from recbole_llmdistill.model.representation import Representation, listening
 from recbole_llmdistill.model.training_report import TrainingReport
 
@@ -309,6 +310,16 @@ class DistillationModel(_Base):
             item_knowledge.initialise(table, vectors, self.settings.item_scale)
             return []
         return item_knowledge.begin(table, vectors, self.settings.item_knowledge, seen, self.settings.item_map_layers)
+
+    def smooth_targets(self, vectors: ItemVectors) -> None:
+        """Give a share of each target to the items nearest by text, as ``item_target_smoothing`` says."""
+        loss = TextSmoothing(self.recommendation_loss, self.settings.item_target_smoothing, vectors)
+        self.recommendation_loss = loss.to(next(self.parameters()).device)
+
+    def end_smoothing(self) -> None:
+        """Take the targets as they are again."""
+        if isinstance(self.recommendation_loss, TextSmoothing):
+            self.recommendation_loss = self.recommendation_loss.loss
 
     def end_item_knowledge(self) -> None:
         """Fold what the texts say into the plain table."""

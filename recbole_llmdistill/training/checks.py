@@ -31,5 +31,5 @@ def check_vectors(config: "Config") -> None:
     settings = DistillationSettings.from_config(config)
     if settings.distillation_epochs(config["epochs"]) > 0:
         find_profile_file(config)
-    if settings.item_knowledge != "none" and settings.item_control != "cooccurrence":
+    if settings.learns_item_texts and settings.item_control != "cooccurrence":
         find_item_vectors(config)

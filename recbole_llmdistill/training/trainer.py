@@ -77,7 +77,7 @@ class DistillationTrainer(Trainer):
         self._train_data, self._saved, self._validates = train_data, saved, bool(valid_data) and self.eval_step > 0
         self._interactions: str = train_data._dataset.digest() if saved or self.settings.distill_resume else ""
         state = self._read_resume_state()
-        if self.settings.item_knowledge != "none":
+        if self.settings.learns_item_texts:
             self._begin_item_knowledge(train_data, state)
         if state["head"] is not None if state else self.distillation_epochs > 0:
             self._begin_distillation(train_data)
@@ -96,6 +96,7 @@ class DistillationTrainer(Trainer):
         if self.model.distilling:
             self._end_distillation()
         self._end_item_knowledge()
+        self.model.end_smoothing()
         if saved and self.config["local_rank"] == 0:
             self.resume_file.unlink(missing_ok=True)
         return result
@@ -145,9 +146,13 @@ class DistillationTrainer(Trainer):
         self._share_gradients()
 
     def _begin_item_knowledge(self, train_data: TrainDataLoader, state: dict | None) -> None:
+        vectors = load_item_vectors(train_data._dataset, self.settings)
+        if self.settings.item_target_smoothing > 0:
+            self.model.smooth_targets(vectors)
+        if self.settings.item_knowledge == "none":
+            return
         if self.settings.item_knowledge == "init" and (state or self.settings.distill_warm_start):
             return  # items have learnt more than that
-        vectors = load_item_vectors(train_data._dataset, self.settings)
         seen = torch.from_numpy(training_matrix(train_data._dataset).getnnz(axis=0) > 0)
         parameters = self.model.begin_item_knowledge(vectors, seen)
         if not parameters:

@@ -29,7 +29,10 @@ def test_a_distilled_model_brings_its_plain_twin_and_all_have_a_baseline() -> No
         "BERT4RecDistill": "BERT4Rec (whole sequences)",
     }
     plain = next(arm for arm in arms if arm.label == "SASRec (whole sequences)")
-    assert (plain.model, dict(plain.settings)) == ("SASRecDistill", {"distill_alpha": 0.0, "item_knowledge": "none"})
+    assert (plain.model, dict(plain.settings)) == (
+        "SASRecDistill",
+        {"distill_alpha": 0.0, "item_knowledge": "none", "item_target_smoothing": 0.0},
+    )
 
 
 def test_without_a_distilled_model_the_first_is_the_baseline() -> None:
@@ -63,7 +66,12 @@ def test_controls_ablations_and_other_profiles() -> None:
     settings = {arm.label: dict(arm.settings) for arm in arms}
     assert settings["SASRecDistill, random vectors"] == {"vectors_control": "random"}
     smoothed = settings["SASRec (whole sequences), smoothed by popularity"]
-    assert smoothed == {"distill_alpha": 0.0, "item_knowledge": "none", "sequence_popularity_smoothing": 0.1}
+    assert smoothed == {
+        "distill_alpha": 0.0,
+        "item_knowledge": "none",
+        "item_target_smoothing": 0.0,
+        "sequence_popularity_smoothing": 0.1,
+    }
     assert settings["SASRecDistill, pooling last"] == {"distill_pooling": "last"}
     assert settings["SASRecDistill, layer 2"] == {"distill_layer": 2}
     assert settings["SASRecDistill, beta 1"] == {"distill_dynamic_beta": False}

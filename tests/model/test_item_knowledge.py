@@ -11,6 +11,8 @@ from recbole_llmdistill.data.item_vectors import ItemVectors, cooccurrence_vecto
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.entity import ITEMS
 from recbole_llmdistill.formats.vectors import write_binary
+from recbole_llmdistill.model.recommendation_loss.build import Softmax
+from recbole_llmdistill.model.recommendation_loss.text_smoothing import NEIGHBOURS, TextSmoothing
 
 MODELS = {"SASRecDistill": SASRec, "BERT4RecDistill": BERT4Rec}
 FORMS = ("residual", "init", "frozen")
@@ -200,7 +202,7 @@ def test_whitening_gives_each_direction_the_same_variance() -> None:
     ("settings", "message"),
     [
         ({"item_vectors_path": "nowhere"}, "item_vectors_path: nowhere does not exist"),
-        ({}, r"no texts for dataset 'tiny': looked for tiny.itememb .* item_knowledge=none"),
+        ({}, r"no item vectors for dataset 'tiny': looked for tiny.itememb .* item_knowledge=none"),
     ],
 )
 def test_without_vectors_it_says_what_to_do(prepare, settings: dict, message: str) -> None:
@@ -214,3 +216,66 @@ def test_vectors_of_another_catalogue_are_refused(prepare, tiny) -> None:
     prepared = prepare(item_knowledge="init")
     with pytest.raises(InputError, match=r"vectors cover 0 of .* items, less than vectors_min_coverage"):
         prepared.trainer.fit(prepared.train_data, saved=False)
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_targets_smoothed_by_text_are_the_dense_formula(with_bias: bool) -> None:
+    random = torch.Generator().manual_seed(0)
+    states, embeddings = (torch.randn(size, 5, generator=random, dtype=torch.float64) for size in (7, 30))
+    targets = torch.tensor([1, 2, 2, 29, 5, 28, 7])
+    bias = torch.randn(30, generator=random, dtype=torch.float64) if with_bias else None
+    present = torch.ones(30, dtype=torch.bool)
+    present[[0, 5]] = False
+    vectors = ItemVectors(torch.randn(30, 4, generator=random) * present.unsqueeze(1), present)
+    dense = torch.zeros(30, 30, dtype=torch.float64)
+    for item in range(30):
+        cosines = {
+            other: float(torch.cosine_similarity(vectors.vectors[item], vectors.vectors[other], dim=0))
+            for other in range(30)
+            if other != item and present[other]
+        }
+        nearest = sorted(cosines, key=cosines.__getitem__)[-NEIGHBOURS:] if present[item] else []
+        total = sum(np.exp(cosines[other] / 0.1) for other in nearest)
+        for other in nearest:
+            dense[item, other] = 0.3 * np.exp(cosines[other] / 0.1) / total
+        dense[item, item] = 1 - dense[item].sum()
+    logits = states @ embeddings.T + (bias if bias is not None else 0)
+    expected = -(dense[targets] * logits.log_softmax(dim=1)).sum(dim=1).mean()
+    found = TextSmoothing(Softmax(), 0.3, vectors)(states, embeddings, targets, bias)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("form", ["none", "residual"])
+def test_smoothing_by_text_ends_with_training_and_resumes_exactly(prepare, item_vectors, form: str) -> None:
+    settings = {"item_target_smoothing": 0.2, "item_knowledge": form, "distill_alpha": 0.0}
+    plain = fitted(prepare(distill_alpha=0.0)).model.state_dict()["item_embedding.weight"]
+    whole = prepare(checkpoint_dir="whole", **settings)
+    whole.trainer.fit(whole.train_data, whole.valid_data, verbose=False)
+    expected = whole.model.state_dict()
+    assert not torch.equal(plain, expected["item_embedding.weight"])
+    assert isinstance(whole.model.recommendation_loss, Softmax)
+
+    def stop(epoch: int, _score: float) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    half = prepare(checkpoint_dir="half", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        half.trainer.fit(half.train_data, half.valid_data, verbose=False, callback_fn=stop)
+    half = prepare(checkpoint_dir="half", distill_resume=str(half.trainer.resume_file), **settings)
+    half.trainer.fit(half.train_data, half.valid_data, verbose=False)
+    for key, weight in half.model.state_dict().items():
+        assert torch.equal(weight, expected[key]), key
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sequence_training": "prefix"}, r"item_target_smoothing=0\.2 is for whole sequences"),
+        ({"sequence_loss": "gbce"}, r"item_target_smoothing=0\.2 smooths the targets of a softmax"),
+        ({"item_target_smoothing": 2}, "item_target_smoothing=2"),
+    ],
+)
+def test_smoothing_where_it_cannot_be(configure, settings: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        configure(**{"item_target_smoothing": 0.2, **settings})

@@ -142,8 +142,9 @@ def distils(config: Mapping[str, Any]) -> bool:
 
 def knows_items(config: Mapping[str, Any]) -> bool:
     """Whether this config trains with vectors of the items."""
-    of_file = config["model"] in MODELS and config["item_control"] != "cooccurrence"
-    return of_file and config["item_knowledge"] != "none"
+    if config["model"] not in MODELS or config["item_control"] == "cooccurrence":
+        return False
+    return DistillationSettings.from_config(config).learns_item_texts
 
 
 def _identity(config: Config, profiles: Path | None) -> str:

@@ -11,7 +11,7 @@ from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.own_models import resolve
 from recbole_llmdistill.registry import MODELS
 
-PLAIN: dict[str, Any] = {"distill_alpha": 0.0, "item_knowledge": "none"}
+PLAIN: dict[str, Any] = {"distill_alpha": 0.0, "item_knowledge": "none", "item_target_smoothing": 0.0}
 """Settings that make a distilled model the plain one in the same way."""
 
 # Their names alone would be taken for the models on whole sequences, which this package's tables are about.
@@ -88,7 +88,8 @@ def _plain_label(name: str, settings: Mapping[str, Any]) -> str:
 
 def _controls(name: str, plain: str, controls: Sequence[str], settings: Mapping[str, Any]) -> list[Arm]:
     of_items = [control for control in controls if "item_control" in CONTROLS[control][1]]
-    if of_items and settings.get("item_knowledge", "none") == "none":
+    texts = settings.get("item_knowledge", "none") != "none" or settings.get("item_target_smoothing", 0)
+    if of_items and not texts:
         raise InputError(
             f"--controls={of_items[0]}: {name} has item_knowledge=none; set e.g. --item_knowledge=residual, or leave "
             "the control out"

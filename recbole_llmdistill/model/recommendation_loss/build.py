@@ -61,21 +61,25 @@ def build_recommendation_loss(settings: DistillationSettings, training_part: Dat
     return PopularitySmoothing(loss, settings.sequence_popularity_smoothing, item_popularity(training_part, n_items))
 
 
+_SMOOTHINGS = ("sequence_popularity_smoothing", "item_target_smoothing")
+
+
 def check_recommendation_loss(config: Mapping[str, Any]) -> None:
     """Refuse combinations of keys in RecBole's final config that no loss serves.
 
     Raises:
         InputError: another loss than the softmax, or smoothing, with prefixes; smoothing with gBCE.
     """
-    loss, smoothing = config["sequence_loss"], config["sequence_popularity_smoothing"]
+    loss = config["sequence_loss"]
+    smoothing = next((f"{key}={config[key]}" for key in _SMOOTHINGS if config[key]), "")
     if config["sequence_training"] == "prefix" and (loss != "softmax" or smoothing):
-        key = f"sequence_loss={loss}" if loss != "softmax" else f"sequence_popularity_smoothing={smoothing}"
+        key = f"sequence_loss={loss}" if loss != "softmax" else smoothing
         raise InputError(
             f"{key} is for whole sequences, and sequence_training=prefix has RecBole's own losses (loss_type); set "
             "sequence_training=whole"
         )
     if loss == "gbce" and smoothing:
         raise InputError(
-            f"sequence_popularity_smoothing={smoothing} smooths the targets of a softmax, and sequence_loss=gbce "
-            "is none; set sequence_loss to softmax or sampled_softmax"
+            f"{smoothing} smooths the targets of a softmax, and sequence_loss=gbce is none; set sequence_loss to "
+            "softmax or sampled_softmax"
         )
