@@ -69,7 +69,8 @@ def find_vectors(config: "Config", of: Entity, chosen: str | Path | None, settin
     for folder in folders:
         if found := newest_twin(folder, name, of):
             return found
+    what = "profiles" if of is USERS else "item vectors"
     raise InputError(
-        f"no {'profiles' if of is USERS else 'item vectors'} for dataset {name!r}: looked for {name}{of.suffix} and {name}{of.binary_suffix} in "
+        f"no {what} for dataset {name!r}: looked for {name}{of.suffix} and {name}{of.binary_suffix} in "
         f"{folders[0].resolve()}; {instead}"
     )
