@@ -133,8 +133,9 @@ class DistillationTrainer(Trainer):
         collector = self.eval_collector  # somebody who needs all scores may have put another in this place
         if not (isinstance(collector, BestItemsCollector) and collector.needs_best_items_alone):
             return super()._full_sort_batch_eval(batched_data)
-        interaction, _, positive_u, positive_i = batched_data
-        ranked = best_items(self.model, interaction, max(self.config["topk"]), self.config["LIST_SUFFIX"], self.device)
+        interaction, seen, positive_u, positive_i = batched_data
+        k, suffix = max(self.config["topk"]), self.config["LIST_SUFFIX"]
+        ranked = best_items(self.model, interaction, k, suffix, self.device, seen)
         return interaction, ranked, positive_u, positive_i
 
     def _begin_distillation(self, train_data: TrainDataLoader) -> None:
