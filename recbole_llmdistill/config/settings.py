@@ -99,7 +99,8 @@ class DistillationSettings(BaseModel):
     distill_layer: int = -1
     """Layer whose states are pooled, from 0; negative numbers count from the last."""
     distill_warm_start: str | None = None
-    """Checkpoint whose weights training starts from, ours or RecBole's own of the base model."""
+    """Checkpoint whose weights training starts from, ours or RecBole's own of the base model; the catalogue may have
+    changed since."""
     distill_resume: Annotated[str | None, Affects("nothing")] = None
     """``.resume`` file of an interrupted run, to be continued exactly."""
     distill_preset: Literal["paper"] | None = None

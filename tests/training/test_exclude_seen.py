@@ -22,7 +22,13 @@ SPLITS = [
     LEAVE_ONE_OUT | {"split": {"TS": [0.5, 0.2, 0.3]}},
 ]
 MODELS = ["SASRecDistill", "BERT4RecDistill", "SASRec", "GRU4Rec"]
-SETTINGS = {"metric_decimal_place": 15, "valid_metric": "NDCG@5", "metrics": ["Recall", "NDCG"], "topk": [5, 20], "eval_batch_size": 7}
+SETTINGS = {
+    "metric_decimal_place": 15,
+    "valid_metric": "NDCG@5",
+    "metrics": ["Recall", "NDCG"],
+    "topk": [5, 20],
+    "eval_batch_size": 7,
+}
 
 
 @pytest.fixture
