@@ -30,6 +30,7 @@ from recbole.utils.argument_list import dataset_arguments
 from recbole_llmdistill import quick_start
 from recbole_llmdistill.compat.extend import extend
 from recbole_llmdistill.config.defaults import defaults_of
+from recbole_llmdistill.config.evaluation_settings import check_exclude_seen
 from recbole_llmdistill.config.known_settings import check_known, refuse_misspelt
 from recbole_llmdistill.config.model_names import base_model
 from recbole_llmdistill.config.old_names import renamed
@@ -139,7 +140,7 @@ def _settings_beside_data(config: Config, dataset: str) -> Path:
 
 
 def _get_final_config_dict(self: Config, original: Callable) -> dict[str, Any]:
-    """RecBole's merged values, checked where they are ours; ``sequence_order`` counts for every model's data."""
+    """RecBole's merged values, checked where they are ours; some of ours count for every model."""
     if loading is not None:
         raise InputError(
             f"{loading}: its file trains as soon as it is imported, which other processes do to find the model; put "
@@ -157,4 +158,5 @@ def _get_final_config_dict(self: Config, original: Callable) -> dict[str, Any]:
         MODELS[self.model].adapt_config(final)
     elif final["sequence_order"] not in ORDERS:
         raise InputError(f"sequence_order={final['sequence_order']!r}: must be {' or '.join(ORDERS)}")
+    final["eval_exclude_seen"] = check_exclude_seen(final)
     return final

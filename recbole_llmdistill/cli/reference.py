@@ -30,6 +30,7 @@ GROUPS = {
     "distill": "Distillation",
     "vectors": "User vectors",
     "item": "Item knowledge",
+    "eval": "Evaluation",
     "profile": "Profile texts",
 }
 """Prefix of keys -> heading."""

@@ -29,6 +29,7 @@ def install() -> None:
         plain_metrics,
         row_filters,
         saved_data,
+        seen_items,
         sequence_order,
         sparse_matrices,
     )
@@ -49,3 +50,4 @@ def install() -> None:
     saved_data.install()
     plain_metrics.install()
     sparse_matrices.install()
+    seen_items.install()

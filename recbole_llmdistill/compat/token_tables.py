@@ -137,33 +137,11 @@ def check_numbering(state: Mapping[str, Any], own: TokenTables, file: str) -> No
         name = {then.item_field: own.item_field, then.user_field: own.user_field}.get(field, field)
         if name is None or name not in own.tables:
             raise InputError(f"{file} was trained with a field {field}, which the data set at hand does not have")
-        if difference := _difference(then.tokens(field), own.tokens(name), name):
+        if found := difference(then.tokens(field), own.tokens(name), name):
             raise InputError(
-                f"{file} does not belong to this data set: {difference}. The data set or its settings have changed "
+                f"{file} does not belong to this data set: {found}. The data set or its settings have changed "
                 "since; restore them, or train again"
             )
-
-
-def rows_by_token(state: Mapping[str, Any], own: TokenTables, file: str) -> torch.Tensor | None:
-    """Of each of the data set's items, the row that it has in a checkpoint's tables of items.
-
-    Returns:
-        Row numbers ``[items]``, int64; None where the checkpoint carries no tokens, which is warned of.
-
-    Raises:
-        InputError: the checkpoint is of other items.
-    """
-    then = TokenTables.from_checkpoint(state, file)
-    if then is None:
-        warn_of_unknown_order(file)
-        return None
-    if then.item_field not in then.tables:
-        raise InputError(f"{file}: its {KEY} are damaged (no items)")
-    before, now = then.tokens(then.item_field), own.tokens(own.item_field)
-    if set(before) != set(now) or len(before) != len(now):
-        raise InputError(f"{file} is of other items: {_difference(before, now, own.item_field)}")
-    row = {token: number for number, token in enumerate(before)}
-    return torch.tensor([row[token] for token in now])
 
 
 def warn_of_unknown_order(file: str) -> None:
@@ -174,7 +152,8 @@ def warn_of_unknown_order(file: str) -> None:
     )
 
 
-def _difference(then: list[str], now: list[str], field: str) -> str | None:
+def difference(then: list[str], now: list[str], field: str) -> str | None:
+    """What distinguishes a checkpoint's tokens of a field from the data set's, for people; None if nothing does."""
     if then == now:
         return None
     lost, new = len(set(then) - set(now)), len(set(now) - set(then))

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 from recbole.evaluator import metric_types
 from recbole.utils import EvaluatorType, ModelType
 
+from recbole_llmdistill.config.settings import DistillationSettings, describe_problem
 from recbole_llmdistill.errors import InputError
 
 _SPLITS = {"RS": "[0.8,0.1,0.1]", "TS": "[0.8,0.1,0.1]", "LS": "'valid_and_test'"}
@@ -28,7 +30,10 @@ def check_evaluation(final: Mapping[str, Any]) -> None:
     _check_topk(final["topk"])
     _check_eval_args(final, kind)
     if final.get("MODEL_TYPE") == ModelType.SEQUENTIAL and not final.get("repeatable"):
-        raise InputError("repeatable=False: sequential models rank all items, those of the history among them")
+        raise InputError(
+            "repeatable=False: sequential models rank all items, those of the history among them; "
+            "eval_exclude_seen=True leaves those out"
+        )
 
 
 def _check_metrics(names: Any) -> EvaluatorType:
@@ -125,6 +130,27 @@ def _check_mode(mode: Any, kind: EvaluatorType) -> None:
         raise InputError("eval_args: mode labeled ranks nothing, so metrics of rankings need mode full, uniN or popN")
     if kind == EvaluatorType.VALUE and mode == "full":
         raise InputError("eval_args: mode full ranks all items, so metrics of values need mode labeled, uniN or popN")
+
+
+def check_exclude_seen(final: Mapping[str, Any]) -> bool:
+    """``eval_exclude_seen`` of any model's settings.
+
+    Raises:
+        InputError: it is neither true nor false, or a sequential model is to be asked for sampled items.
+    """
+    try:
+        exclude = DistillationSettings(eval_exclude_seen=final.get("eval_exclude_seen")).eval_exclude_seen
+    except ValidationError as error:
+        raise InputError(describe_problem(error.errors()[0])) from error
+    arguments = final.get("eval_args")
+    mode = arguments.get("mode", "full") if isinstance(arguments, Mapping) else "full"
+    for value in mode.values() if isinstance(mode, Mapping) else [mode]:
+        if exclude and value != "full" and final.get("MODEL_TYPE") == ModelType.SEQUENTIAL:
+            raise InputError(
+                f"eval_exclude_seen=True: eval_args has mode {value!r}, which ranks sampled items; set mode 'full', or "
+                "leave eval_exclude_seen out"
+            )
+    return exclude
 
 
 def check_validation_metric(final: Mapping[str, Any]) -> None:

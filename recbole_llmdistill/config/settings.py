@@ -30,8 +30,8 @@ class Affects:
     """What a setting affects; one without this mark affects the result.
 
     Attributes:
-        what: ``rows``: which rows a data set is split into, and so the result; ``texts``: what an LLM is shown, which
-            training does not read; ``nothing``: neither.
+        what: ``rows``: which rows a data set is split into or what it knows of them, and so the result; ``texts``: what
+            an LLM is shown, which training does not read; ``nothing``: neither.
     """
 
     what: Literal["rows", "texts", "nothing"]
@@ -100,7 +100,8 @@ class DistillationSettings(BaseModel):
     distill_layer: int = -1
     """Layer whose states are pooled, from 0; negative numbers count from the last."""
     distill_warm_start: str | None = None
-    """Checkpoint whose weights training starts from, ours or RecBole's own of the base model."""
+    """Checkpoint whose weights training starts from, ours or RecBole's own of the base model; the catalogue may have
+    changed since."""
     distill_resume: Annotated[str | None, Affects("nothing")] = None
     """``.resume`` file of an interrupted run, to be continued exactly."""
     distill_preset: Literal["paper"] | None = None
@@ -133,6 +134,10 @@ class DistillationSettings(BaseModel):
     item_control: Literal["none", "permuted", "random", "cooccurrence"] = "none"
     """Control of a claim: the vectors permuted among the items, random ones, or ones made of the items' co-occurrence
     in training, without any text."""
+
+    eval_exclude_seen: Annotated[bool, BeforeValidator(lambda value: value or False), Affects("rows")] = False
+    """Rank without what a user has seen before the item asked for: all of it, not only what the model reads. It holds
+    for every sequential model, RecBole's own among them; RecBole does so for general models in any case."""
 
     profile_split_check: Literal["error", "warn", "off"] = "error"
     """What to do when the profiles were written from another training split."""
@@ -205,7 +210,7 @@ def check_keys(keys: Iterable[str]) -> None:
         InputError: with the nearest key.
     """
     ours = fields()
-    prefixes = {f"{key.partition('_')[0]}_" for key in ours} - {"item_"}  # with which some of RecBole's begin, too
+    prefixes = {f"{key.partition('_')[0]}_" for key in ours} - {"item_", "eval_"}  # which some of RecBole's have, too
     known = [*ours, *NEW_NAMES]
     for key in keys:
         if key in ours:

@@ -1,7 +1,9 @@
 """Vectors of a data set's items, made of their texts: aligned by item token, centred, whitened."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from logging import getLogger
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -86,7 +88,16 @@ def load_item_vectors(training_part: DistillationDataset, settings: Distillation
     seed = training_part.config["seed"]
     if settings.item_control == "cooccurrence":
         return cooccurrence_vectors(training_part).standardized(settings.item_whitening)
-    vectors = _read(training_part, settings)
+    path = find_item_vectors(training_part.config)
+    vectors = read_item_vectors(path, training_part.field2token_id[training_part.iid_field])
+    covered, items = int(vectors.present.sum()), training_part.item_num - 1
+    getLogger().info(f"Item vectors: {path} ({vectors.vectors.size(1)} dimensions) cover {covered} of {items} items")
+    if covered < settings.vectors_min_coverage * items:
+        raise InputError(
+            f"{path}: vectors cover {covered} of {items} items, less than vectors_min_coverage="
+            f"{settings.vectors_min_coverage}; check that the item ids are those of the .inter file, make the missing "
+            "ones, or lower vectors_min_coverage"
+        )
     if settings.item_control == "permuted":
         vectors = vectors.permuted(seed)
     elif settings.item_control == "random":
@@ -94,26 +105,25 @@ def load_item_vectors(training_part: DistillationDataset, settings: Distillation
     return vectors.standardized(settings.item_whitening)
 
 
-def _read(training_part: DistillationDataset, settings: DistillationSettings) -> ItemVectors:
-    path = find_item_vectors(training_part.config)
+def read_item_vectors(path: Path, numbers: Mapping[str, int]) -> ItemVectors:
+    """Read vectors and align them, as they are.
+
+    Args:
+        path: of their file.
+        numbers: number of each item token, the padding's, 0, among them.
+
+    Raises:
+        InputError: the file is unusable, or has several vectors per item.
+    """
     table = read_profile_file(path, ITEMS)
     if table.vectors.shape[1] != 1:
         raise InputError(f"{path}: {table.vectors.shape[1]} vectors per item; training takes one")
-    token2id = training_part.field2token_id[training_part.iid_field]
-    ids = np.array([token2id.get(token, 0) for token in table.tokens])  # 0, the padding item, means unknown
+    ids = np.array([numbers.get(token, 0) for token in table.tokens])  # 0, the padding item, means unknown
     known = (ids > 0) & table.present[:, 0]
-    vectors = torch.zeros(training_part.item_num, table.vectors.shape[-1])
-    present = torch.zeros(training_part.item_num, dtype=torch.bool)
+    vectors = torch.zeros(len(numbers), table.vectors.shape[-1])
+    present = torch.zeros(len(numbers), dtype=torch.bool)
     vectors[ids[known]] = torch.from_numpy(np.ascontiguousarray(table.vectors[known, 0]))
     present[ids[known]] = True
-    covered, items = int(present.sum()), training_part.item_num - 1
-    getLogger().info(f"Item vectors: {path} ({vectors.size(1)} dimensions) cover {covered} of {items} items")
-    if covered < settings.vectors_min_coverage * items:
-        raise InputError(
-            f"{path}: vectors cover {covered} of {items} items, less than vectors_min_coverage="
-            f"{settings.vectors_min_coverage}; check that the item ids are those of the .inter file, make the missing "
-            "ones, or lower vectors_min_coverage"
-        )
     return ItemVectors(vectors, present)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +70,18 @@ def json_line(record: dict[str, Any]) -> bytes:
     return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
-def read_journal(path: Path, key: str = "user_id") -> Iterator[dict[str, Any]]:
+def read_journal(
+    path: Path, key: str = "user_id", broken: Callable[[str], None] | None = None
+) -> Iterator[dict[str, Any]]:
     """Records of a journal that all have ``key``, one at a time; an unfinished last line is left out.
 
+    Args:
+        path: the file; none counts as empty.
+        key: that each record must have.
+        broken: called with each line that is no such record; None: such a line is an error.
+
     Raises:
-        InputError: a line is no JSON object.
+        InputError: a line is no JSON object with the key.
     """
     if not path.is_file():
         return
@@ -83,9 +90,20 @@ def read_journal(path: Path, key: str = "user_id") -> Iterator[dict[str, Any]]:
             if not line.endswith(b"\n"):
                 return
             try:
-                record = parse_json(line)
+                record = _record(line, key)
             except ValueError as error:
-                raise InputError(f"{path}, line {number}: no JSON ({error}); fix or remove the line") from error
-            if not isinstance(record, dict) or key not in record:
-                raise InputError(f"{path}, line {number}: no record with {key!r}; fix or remove the line")
-            yield record
+                if broken is None:
+                    raise InputError(f"{path}, line {number}: {error}; fix or remove the line") from error
+                broken(line.decode("utf-8", "replace"))
+            else:
+                yield record
+
+
+def _record(line: bytes, key: str) -> dict[str, Any]:
+    try:
+        record = parse_json(line)
+    except ValueError as error:
+        raise ValueError(f"no JSON ({error})") from error
+    if not isinstance(record, dict) or key not in record:
+        raise ValueError(f"no record with {key!r}")
+    return record

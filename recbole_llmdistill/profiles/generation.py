@@ -123,7 +123,7 @@ class ProfileWriter:
             "created": _now(),
         }
         if of is USERS:
-            record["interactions"] = len(history.items)
+            record |= {"interactions": len(history.items), "history": history.digest}
         if cut := max(task.cut_interactions for task in tasks):
             record[f"cut_{of.shown}"] = cut
         if left_out := max(task.left_out_interactions for task in tasks):

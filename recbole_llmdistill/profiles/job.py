@@ -17,7 +17,7 @@ from recbole_llmdistill.processes.coroutines import run_coroutine
 from recbole_llmdistill.profiles.context import ContextBudget
 from recbole_llmdistill.profiles.estimate import Price, estimate
 from recbole_llmdistill.profiles.generation import ProfileWriter, Progress, generate
-from recbole_llmdistill.profiles.history.histories import load_histories
+from recbole_llmdistill.profiles.history.histories import Histories, load_histories
 from recbole_llmdistill.profiles.history.item_fields import load_item_fields
 from recbole_llmdistill.profiles.ledger import FAILURES, Ledger, measured_answer_tokens
 from recbole_llmdistill.profiles.llm import context
@@ -25,6 +25,7 @@ from recbole_llmdistill.profiles.llm.protocol import LLM, Backend
 from recbole_llmdistill.profiles.options import GenerateOptions
 from recbole_llmdistill.profiles.progress_bar import ProgressBar
 from recbole_llmdistill.profiles.prompts import Prompt, load_prompts
+from recbole_llmdistill.profiles.refresh import Refresh
 from recbole_llmdistill.profiles.run_manifest import describe_prompts
 from recbole_llmdistill.profiles.selection import Shard, select
 from recbole_llmdistill.profiles.show_prompt import show_prompt
@@ -59,6 +60,7 @@ class GenerationJob:
         manifest: what the manifest will say.
         messages: where it says what it does.
         show_progress: show progress bars.
+        refresh: which profiles in the folder are to be written again; None: none.
     """
 
     subjects: Subjects
@@ -74,6 +76,7 @@ class GenerationJob:
     manifest: dict[str, Any]
     messages: Messages
     show_progress: bool
+    refresh: Refresh | None
 
     @classmethod
     def prepare(
@@ -95,6 +98,12 @@ class GenerationJob:
         prompts = _prompts(options, of, llm)
         shard = Shard.parse(options.shard) if options.shard else None
         subjects: Subjects = load_histories(config) if of is USERS else load_item_fields(config, options.field_length)
+        refresh = None
+        if options.changed_by is not None:
+            if options.out is None:
+                raise InputError("--changed-by needs --out, the folder of the profiles that may stay")
+            assert isinstance(subjects, Histories)  # as _check_fits has made sure
+            refresh = Refresh(subjects, options.changed_by, options.on_error == "skip")
         chosen = options.users if of is USERS else options.items
         indices, unknown = select(subjects, chosen, shard, options.limit)
         prompts = [prompt.fitted(subjects.has_values, subjects.has_dates) for prompt in prompts]
@@ -121,7 +130,7 @@ class GenerationJob:
         backend = llm.part.make(llm.model, llm.options, subjects, options.out)
         return cls(
             subjects, indices, unknown, prompts, options.strategy, llm, backend, max_tokens, price,
-            options.out, manifest, messages, options.show_progress,
+            options.out, manifest, messages, options.show_progress, refresh,
         )  # fmt: skip
 
     def notes(self) -> Iterator[str]:
@@ -146,7 +155,11 @@ class GenerationJob:
 
     async def _ask_and_count(self) -> list[str]:
         who = await context.ask(self.backend, self.llm, self.subjects)
-        return await self._count(self.indices, who)
+        if self.refresh is None or self.folder is None:
+            return await self._count(self.indices, who)
+        standing = self.refresh.standing(self.folder)
+        remaining = self.indices[~self.refresh.stays(standing.seen)[self.indices]]
+        return [*self.refresh.lines(standing), *(await self._count(remaining, who))]
 
     def generate(self) -> Progress:
         """Write the texts.
@@ -237,12 +250,15 @@ class GenerationJob:
 
     def _open_ledger(self) -> Ledger:
         assert self.folder is not None  # where nothing is to be written, nothing is sent
-        return Ledger(self.folder, self.of, self.manifest, self.subjects.tokens)
+        if self.refresh is not None:
+            for line in self.refresh.lines(self.refresh.standing(self.folder)):
+                self.messages.note(line)
+        return Ledger(self.folder, self.of, self.manifest, self.subjects.tokens, self.refresh)
 
     async def _announce(self, ledger: Ledger, who: str) -> tuple[np.ndarray, ProgressBar]:
         """Print what is left to do and what it will cost; who is left, and a bar for them."""
         remaining = self.indices[~ledger.done[self.indices]]
-        if len(remaining) < len(self.indices):
+        if len(remaining) < len(self.indices) and self.refresh is None:
             done = len(self.indices) - len(remaining)
             self.messages.note(f"{done:,} of {len(self.indices):,} {self.of.name} have a {self.of.text} already")
         if len(remaining):
@@ -272,7 +288,9 @@ def _check_fits(options: GenerateOptions, of: Entity) -> None:
     Raises:
         InputError: it was asked for.
     """
-    others = {"users": ("items", "field_length"), "items": ("users", "strategy")}[of.name]
+    if options.on_error == "skip" and options.changed_by is None:
+        raise InputError("--on-error=skip means nothing without --changed-by; leave it out")
+    others = {"users": ("items", "field_length"), "items": ("users", "strategy", "changed_by")}[of.name]
     if meant := next((name for name in others if name in options.model_fields_set), None):
         flag = flags(meant, GenerateOptions.model_fields[meant])[-1]
         raise InputError(f"{flag} means nothing to --of={of.name}; leave it out")

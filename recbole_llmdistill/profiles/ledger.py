@@ -14,6 +14,7 @@ from recbole_llmdistill.files.journal import Journal, read_journal
 from recbole_llmdistill.formats.entity import ENTITIES, Entity
 from recbole_llmdistill.formats.manifest import read_manifest
 from recbole_llmdistill.profiles.llm.protocol import Answer
+from recbole_llmdistill.profiles.refresh import REFRESHED, Refresh, set_aside, take_in
 from recbole_llmdistill.profiles.run_manifest import check_same, write_manifest
 
 FAILURES, PARTS = "failures.jsonl", "parts.jsonl"
@@ -31,16 +32,25 @@ class Ledger:
         of: users or items.
         manifest: what this run is; a folder whose manifest says otherwise is refused.
         tokens: of all who can have a text.
+        refresh: which texts of the folder are to be written again, though they were made from other histories; None:
+            none.
 
     Raises:
         InputError: another run works there, the folder holds other texts, or it cannot be written.
     """
 
-    def __init__(self, folder: Path, of: Entity, manifest: dict[str, Any], tokens: np.ndarray) -> None:
-        self.folder, self.of = folder, of
+    def __init__(
+        self,
+        folder: Path,
+        of: Entity,
+        manifest: dict[str, Any],
+        tokens: np.ndarray,
+        refresh: Refresh | None = None,
+    ) -> None:
+        self.folder, self.of, self._manifest, self._refresh = folder, of, manifest, refresh
         then = read_manifest(folder, of)
         if then is not None:
-            check_same(folder, of, then, manifest)
+            check_same(folder, of, then, manifest, refresh is not None)
         elif (folder / of.texts).is_file():
             raise InputError(f"{folder} has a {of.texts} and no {of.manifest}: not a folder of this command; see --out")
         if other := next(
@@ -48,10 +58,17 @@ class Ledger:
         ):
             raise InputError(f"{folder} holds {other.text}s of {other.name} ({other.texts}); give --out another folder")
         self._lock = lock_output(folder)
-        write_manifest(folder, of, manifest, then)
-        names = (of.texts, FAILURES, PARTS)
+        take_in(folder)
+        if refresh is None:
+            self.done = self._done(tokens)
+        else:
+            standing = refresh.standing(folder)
+            set_aside(folder, standing)
+            self.done, self._seen = refresh.stays(standing.seen), standing.seen
+            self._number = {token: index for index, token in enumerate(tokens.tolist())}
+        self._write_manifest(then)
+        names = (of.texts if refresh is None else REFRESHED, FAILURES, PARTS)
         self._texts, self._failures, self._parts = (Journal(folder / name) for name in names)
-        self.done = self._done(tokens)
         self._answers = self._read_parts(tokens)
 
     def check_disk(self, texts: int) -> None:
@@ -66,6 +83,8 @@ class Ledger:
     def add_profile(self, record: dict[str, Any]) -> None:
         """Write a finished text."""
         self._texts.append(record)
+        if self._refresh is not None:
+            self._seen[self._number[record[self.of.id]]] = record["interactions"]
 
     def add_failure(self, record: dict[str, Any]) -> None:
         """Write who got no text; the next run tries again."""
@@ -91,7 +110,20 @@ class Ledger:
         """Bring all to the disk and let others in."""
         for journal in (self._texts, self._failures, self._parts):
             journal.close()
-        self._lock.release()
+        try:
+            if self._refresh is not None:
+                take_in(self.folder)
+                self._write_manifest(read_manifest(self.folder, self.of))
+        finally:
+            self._lock.release()
+
+    def _write_manifest(self, then: dict[str, Any] | None) -> None:
+        content = self._manifest
+        if self._refresh is not None:
+            content = {**content, "refresh": self._refresh.said(self._seen)}
+        elif then is not None and "refresh" in then:  # what an earlier run left unseen is so still
+            content = {**content, "refresh": then["refresh"]}
+        write_manifest(self.folder, self.of, content, then)
 
     def _done(self, tokens: np.ndarray) -> np.ndarray:
         """Of each, whether there is a text."""

@@ -56,6 +56,9 @@ def merge_shards(folders: list[Path], out: Path, report: Callable[[int], None] =
     for manifest in manifests[1:]:
         check_same(folders[0], of, {**manifests[0], "shard": None}, {**manifest, "shard": None})
     manifest = {key: value for key, value in manifests[0].items() if key not in ("created", "versions")}
+    if refreshes := [one["refresh"] for one in manifests if "refresh" in one]:
+        counts = {key: sum(one[key] for one in refreshes) for key in ("profiles_behind", "interactions_unseen")}
+        manifest["refresh"] = {**refreshes[0], **counts}
     seen: set[str] = set()
     thoughts = 0
     with lock_output(out), ExitStack() as locks:

@@ -1,15 +1,22 @@
 """What ``llmdistill generate`` and ``recbole_llmdistill.generate`` can be asked for."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from recbole_llmdistill.config.options import ConfigFiles, Options
 from recbole_llmdistill.formats.entity import Of
 from recbole_llmdistill.profiles.history.item_fields import FIELD_LENGTH
 
 _WHO, _LLM, _LOOK = "which of them", "LLM", "before you pay"
+
+
+def _share_or_count(value: float) -> float:
+    if value >= 1 and value != int(value):
+        raise PydanticCustomError("share_or_count", "must be a share below 1, or a whole number of interactions")
+    return value
 
 
 class GenerateOptions(Options):
@@ -51,6 +58,19 @@ class GenerateOptions(Options):
         None,
         description="only part i of n, for n machines; join them by llmdistill merge",
         json_schema_extra={"group": _WHO, "metavar": "i/n"},
+    )
+    changed_by: Annotated[float, AfterValidator(_share_or_count)] | None = Field(
+        None,
+        ge=0,
+        description="of the profiles in --out, write again those whose user's history grew by more than this share "
+        "(below 1) or number of interactions, and those of new users",
+        json_schema_extra={"group": _WHO, "metavar": "X"},
+    )
+    on_error: Literal["fail", "skip"] = Field(
+        "fail",
+        description="with --changed-by, what to do with a line of profiles.jsonl that cannot be read: end with its "
+        "number, or count it and go on as if its user had no profile",
+        json_schema_extra={"group": _WHO},
     )
     limit: int | None = Field(
         None, ge=1, description="only the first N of these", json_schema_extra={"group": _WHO, "metavar": "N"}

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.formats.entity import Entity
+from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.formats.manifest import write_json
+from recbole_llmdistill.profiles.history.history_lines import DATE_LABEL, REPEATS_LABEL
+from recbole_llmdistill.profiles.history.item_text import CELL
 from recbole_llmdistill.profiles.prompts import Prompt
 
 # Keys in which a run may differ from the one that began the folder. A profile that was finished within fewer tokens is
 # none the worse for it, so a run may raise the limit for the users who need it.
-_FREE_KEYS = ("created", "versions", "base_url", "max_tokens")
+_FREE_KEYS = ("created", "versions", "base_url", "max_tokens", "refresh")
+_OF_HISTORIES = (USERS.name, USERS.fingerprint)  # which a refresh is for
 _FREE_PROMPT_KEYS = ("hash", "description", "max_tokens", "expected_tokens")
 _PACKAGES = ("recbole-llmdistill", "recbole", "torch", "openai", "transformers")
 
@@ -53,7 +56,9 @@ def write_manifest(folder: Path, of: Entity, content: dict[str, Any], then: dict
     write_json(folder / of.manifest, content)
 
 
-def check_same(folder: Path, of: Entity, then: dict[str, Any], now: dict[str, Any]) -> None:
+def check_same(
+    folder: Path, of: Entity, then: dict[str, Any], now: dict[str, Any], of_other_histories: bool = False
+) -> None:
     """Refuse to mix texts that were made differently in one folder.
 
     Args:
@@ -61,16 +66,30 @@ def check_same(folder: Path, of: Entity, then: dict[str, Any], now: dict[str, An
         of: users or items.
         then: its manifest.
         now: that of this run.
+        of_other_histories: users and their training histories may be others, and with them what their lines are marked
+            with.
 
     Raises:
         InputError: with every difference.
     """
-    differences = [text for key in now if key not in _FREE_KEYS for text in _differences(key, then.get(key), now[key])]
-    if differences:
+    free = (*_FREE_KEYS, *_OF_HISTORIES) if of_other_histories else _FREE_KEYS
+    if of_other_histories:
+        then, now = ({**manifest, "columns": _without_marks(manifest.get("columns", ""))} for manifest in (then, now))
+    differing = {key: found for key in now if key not in free and (found := _differences(key, then.get(key), now[key]))}
+    texts = [text for found in differing.values() for text in found]
+    if texts:
+        grown = of is USERS and differing.keys() <= set(_OF_HISTORIES)
         raise InputError(
-            f"{folder} holds {of.text}s that were made otherwise ({'; '.join(differences)}); give --out another "
-            "folder, or go back to the same settings"
+            f"{folder} holds {of.text}s that were made otherwise ({'; '.join(texts)}); give "
+            "--out another folder, or go back to the same settings"
+            + (", or, if the data have grown, write again what has changed by --changed-by" if grown else "")
         )
+
+
+def _without_marks(columns: str) -> str:
+    """Header of a history without the marks of repeats and dates, which the first such interactions bring along."""
+    *labels, last = columns.split(CELL)
+    return CELL.join(labels) if last.startswith((REPEATS_LABEL, DATE_LABEL)) else columns
 
 
 def _differences(name: str, then: Any, now: Any) -> list[str]:

@@ -54,7 +54,14 @@ class BestItemsCollector(Collector):
             self.data_struct.update_tensor("rec.topk", torch.cat([hits.long(), torch.ones_like(items[:, :1])], dim=1))
 
 
-def best_items(model: Any, interaction: Interaction, k: int, list_suffix: str, device: torch.device) -> BestItems:
+def best_items(
+    model: Any,
+    interaction: Interaction,
+    k: int,
+    list_suffix: str,
+    device: torch.device,
+    seen: tuple[torch.Tensor, torch.Tensor] | None = None,
+) -> BestItems:
     """Rank all items for each row of a batch, as RecBole's ``_full_sort_batch_eval`` and ``torch.topk`` would.
 
     Args:
@@ -63,10 +70,14 @@ def best_items(model: Any, interaction: Interaction, k: int, list_suffix: str, d
         k: items per row.
         list_suffix: RecBole's ``LIST_SUFFIX``, by which the padded columns are known.
         device: where the model is.
+        seen: row and id of each item that is not to be ranked in that row, by row; None: all items are ranked.
     """
     lengths = interaction[model.ITEM_SEQ_LEN]
     budget = SCORES_AT_ONCE.get(device.type, SCORES_AT_ONCE["other"])
     by_length = torch.argsort(lengths, stable=True)
+    if seen is not None:
+        n_seen = torch.bincount(seen[0], minlength=len(lengths))
+        items_of_row = seen[1].split(n_seen.tolist())
     found = torch.empty(len(lengths), k, dtype=torch.int64, device=device)
     for rows in by_length.split(max(LEAST_ROWS, budget // model.n_items)):
         longest = int(lengths[rows].max())
@@ -78,5 +89,8 @@ def best_items(model: Any, interaction: Interaction, k: int, list_suffix: str, d
         )
         scores = model.full_sort_predict(part.to(device)).view(-1, model.n_items)
         scores[:, 0] = -np.inf
+        if seen is not None:
+            places = torch.repeat_interleave(torch.arange(len(rows)), n_seen[rows])
+            scores[places, torch.cat([items_of_row[row] for row in rows.tolist()])] = -np.inf
         found[rows.to(device)] = scores.topk(k, dim=-1).indices
     return BestItems(found)

@@ -13,9 +13,9 @@ from recbole.data.dataloader import TrainDataLoader
 from recbole.trainer import Trainer
 
 from recbole_llmdistill.compat.checkpoint_names import claim_again
-from recbole_llmdistill.compat.checkpoints import first_line, read_checkpoint, weights_of, write_checkpoint
+from recbole_llmdistill.compat.checkpoints import first_line, read_checkpoint, write_checkpoint
 from recbole_llmdistill.compat.parallel_training import data_parallel
-from recbole_llmdistill.compat.token_tables import KEY, rows_by_token
+from recbole_llmdistill.compat.token_tables import KEY
 from recbole_llmdistill.data.item_vectors import load_item_vectors, training_matrix
 from recbole_llmdistill.data.user_vectors import load_user_vectors
 from recbole_llmdistill.errors import InputError
@@ -25,6 +25,7 @@ from recbole_llmdistill.model.training_report import CollapseWatch
 from recbole_llmdistill.training.evaluation import BestItemsCollector, best_items
 from recbole_llmdistill.training.memory import keep_freed_memory
 from recbole_llmdistill.training.resume import check_same_data, check_same_run, random_states, restore_random_states
+from recbole_llmdistill.training.warm_start import warm_start
 
 _PART = "part"  # of an optimizer's group: which part of training, that is no part of a checkpoint, it belongs to
 
@@ -53,7 +54,7 @@ class DistillationTrainer(Trainer):
         self.epoch_means: dict[str, float] = {}
         self.eval_collector = BestItemsCollector(config)
         if self.settings.distill_warm_start:
-            self._warm_start(self.settings.distill_warm_start)
+            warm_start(model, config, self.settings.distill_warm_start)
 
     @property
     def resume_file(self) -> Path:
@@ -134,8 +135,9 @@ class DistillationTrainer(Trainer):
         quick = self.model.whole_sequences and isinstance(collector, BestItemsCollector)
         if not (quick and collector.needs_best_items_alone):
             return super()._full_sort_batch_eval(batched_data)
-        interaction, _, positive_u, positive_i = batched_data
-        ranked = best_items(self.model, interaction, max(self.config["topk"]), self.config["LIST_SUFFIX"], self.device)
+        interaction, seen, positive_u, positive_i = batched_data
+        k, suffix = max(self.config["topk"]), self.config["LIST_SUFFIX"]
+        ranked = best_items(self.model, interaction, k, suffix, self.device, seen)
         return interaction, ranked, positive_u, positive_i
 
     def _begin_distillation(self, train_data: TrainDataLoader) -> None:
@@ -154,6 +156,8 @@ class DistillationTrainer(Trainer):
         if self.settings.item_knowledge == "init" and (state or self.settings.distill_warm_start):
             return  # items have learnt more than that
         seen = torch.from_numpy(training_matrix(train_data._dataset).getnnz(axis=0) > 0)
+        if self.settings.distill_warm_start:  # which gave the others rows, too
+            seen.fill_(True)
         parameters = self.model.begin_item_knowledge(vectors, seen)
         if not parameters:
             return
@@ -212,22 +216,6 @@ class DistillationTrainer(Trainer):
         super()._add_train_loss_to_tensorboard(epoch_idx, losses, tag)
         for name, mean in self.epoch_means.items():
             self.tensorboard.add_scalar(f"Distillation/{name}", mean, epoch_idx)
-
-    def _warm_start(self, file: str) -> None:
-        state = read_checkpoint(file, map_location=self.device)
-        weights = weights_of(state, f"distill_warm_start: {file}")
-        own = self.model.token_tables
-        rows = rows_by_token(state, own, f"distill_warm_start: {file}")
-        try:
-            if rows is not None:
-                weights |= {name: _in_order(weights[name], rows) for name in self.model.item_rows if name in weights}
-            self.model.load_state_dict(weights)
-        except (IndexError, RuntimeError) as error:  # names or shapes of weights differ
-            raise InputError(
-                f"distill_warm_start: {file} does not hold weights of this model with these sizes "
-                f"({' '.join(str(error).split())})"
-            ) from error
-        self.logger.info(f"Training starts from the weights in {file}")
 
     def _write_resume_state(self, epoch: int) -> None:
         if not self._saved:
@@ -303,8 +291,3 @@ class DistillationTrainer(Trainer):
         self.collapse_watch.first_spread = state["first_target_spread"]
         restore_random_states(state["random_states"], self._train_data)
         self.logger.info(f"Resumed from {self.settings.distill_resume} after epoch {state['epoch']}")
-
-
-def _in_order(weight: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """``weight`` with its first rows taken in the order ``rows``; what comes after them (a mask token) stays there."""
-    return torch.cat([weight[rows.to(weight.device)], weight[len(rows) :]])

@@ -16,6 +16,7 @@ from recbole_llmdistill.tuning.space import Space
 FIXED_KEYS = frozenset(
     {
         *("model", "dataset", "data_path", "benchmark_filename", "eval_args", "repeatable", "eval_step"),
+        "eval_exclude_seen",
         *("metrics", "topk", "valid_metric", "valid_metric_bigger", "metric_decimal_place"),
         *NOTHING,
     }

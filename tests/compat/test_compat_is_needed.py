@@ -97,6 +97,9 @@ def test_recbole_reads_defaults_from_its_own_folder_only() -> None:
         (RECBOLE / "trainer" / "trainer.py", 'self.config["model"], get_local_time())'),  # parallel_training
         (RECBOLE / "quick_start" / "quick_start.py", "dist.destroy_process_group()"),  # parallel_training
         (RECBOLE / "trainer" / "trainer.py", "num_sample += len(batched_data)"),  # parallel_evaluation
+        (RECBOLE / "data" / "dataloader" / "general_dataloader.py", "interaction, None, positive_u, positive_i"),
+        (DATA_SET / "sequential_dataset.py", "if i - seq_start > max_item_list_len:"),  # seen_items, as the one above
+        (DATA_SET / "customized_dataset.py", "if i - seq_start > max_item_list_len:"),  # likewise
         (RECBOLE / "data" / "dataloader" / "abstract_dataloader.py", "shuffle=shuffle, drop_last=False"),  # likewise
     ],
 )

@@ -93,13 +93,6 @@ def test_a_warm_start_from_other_items_of_the_same_number_is_refused(trained, pr
         prepare(name, distill_warm_start=file)
 
 
-def test_a_warm_start_from_fewer_items_is_refused(trained, prepare, tiny) -> None:
-    file = trained().trainer.saved_model_file
-    rewrite(tiny, lambda rows: [*rows, ["u0", "new", "1", "9999"]])
-    with pytest.raises(InputError, match=r"0 are not in the data set, which has 1 others"):
-        prepare(distill_warm_start=file)
-
-
 def test_without_tokens_a_warm_start_warns_once_and_takes_rows_by_number(trained, prepare, tiny, caplog) -> None:
     file = trained().trainer.saved_model_file
     state = torch.load(file, weights_only=True)

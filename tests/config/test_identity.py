@@ -30,7 +30,8 @@ def test_as_a_user_sets_it(configure, key: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("distill_alpha", 0.25), ("hidden_size", 32), ("sequence_order", "recbole")]
+    ("key", "value"),
+    [("distill_alpha", 0.25), ("hidden_size", 32), ("sequence_order", "recbole"), ("eval_exclude_seen", True)],
 )
 def test_one_that_counts_is_another_run(configure, key: str, value: object) -> None:
     then, now = configure(), configure(**{key: value})

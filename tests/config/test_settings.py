@@ -54,6 +54,8 @@ def test_the_paper_preset_lies_below_the_users_settings() -> None:
         ("distill_preset", "papper", "distill_preset='papper'"),
         ("vectors_min_coverage", 2, "vectors_min_coverage=2"),
         ("profile_split_check", "maybe", "profile_split_check='maybe': .*'error', 'warn' or 'off'"),
+        ("eval_exclude_seen", "perhaps", "eval_exclude_seen='perhaps'"),
+        ("eval_exclude_sen", True, "unknown key 'eval_exclude_sen': did you mean 'eval_exclude_seen'"),
         ("sequence_training", "half", "sequence_training='half': .*'whole' or 'prefix'"),
     ],
 )

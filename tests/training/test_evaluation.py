@@ -30,11 +30,12 @@ def both_results(config, model, data, trainer) -> tuple[dict, dict]:
         {"metrics": EVERY_TOPK_METRIC, "topk": [1, 5, 10]},
         {"metrics": EVERY_TOPK_METRIC, "topk": 60},
         {"metrics": [*EVERY_TOPK_METRIC, *OF_THE_ITEMS], "topk": [3], "eval_batch_size": 7},
+        {"metrics": EVERY_TOPK_METRIC, "topk": [3, 55], "eval_batch_size": 19, "eval_exclude_seen": True},
         {"metrics": ["NDCG", "GAUC"], "topk": [10]},  # GAUC needs the rank of every item
         {"eval_args": {"split": {"RS": [0.6, 0.2, 0.2]}, "order": "TO", "group_by": "user", "mode": "full"}},
         {"eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "uni20"}},
     ],
-    ids=["topk", "long-list", "small-batches", "gauc", "ratio-split", "sampled"],
+    ids=["topk", "long-list", "small-batches", "unseen", "gauc", "ratio-split", "sampled"],
 )
 def test_metrics_equal_recboles(prepare, monkeypatch, model: str, settings: dict) -> None:
     monkeypatch.setitem(evaluation.SCORES_AT_ONCE, "cpu", 600)  # slices of some 10 users

@@ -31,7 +31,7 @@ PROPERTIES = {"field2type": FeatureType, "field2source": FeatureSource, "field2s
 # Arguments of RecBole's data sets that matter only after this stage.
 LATER = {
     *("sequence_training", "sequence_order", "unused_col", "NEG_PREFIX", "LIST_SUFFIX", "MAX_ITEM_LIST_LENGTH"),
-    *("ITEM_LIST_LENGTH_FIELD", "POSITION_FIELD"),
+    *("ITEM_LIST_LENGTH_FIELD", "POSITION_FIELD", "eval_exclude_seen"),
 }
 
 

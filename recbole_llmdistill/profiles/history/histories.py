@@ -1,12 +1,14 @@
 """The users' training histories, as the very config that will train splits them."""
 
 import functools
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from recbole_llmdistill.files.fingerprint import token_codes
 from recbole_llmdistill.formats.atomic_files import AtomicFile
 from recbole_llmdistill.formats.entity import USERS, Entity
 from recbole_llmdistill.profiles.history.days import days_of
@@ -30,6 +32,7 @@ class History:
         dates: day of each line, empty where unknown; an empty list where there are no times.
         columns: of each interaction column, the value of every interaction.
         cells: cells of a line, without the marks at its end.
+        digest: of the interactions, see :meth:`Histories.digest`; empty of an item.
     """
 
     token: str
@@ -39,6 +42,7 @@ class History:
     dates: list[str] = field(default_factory=list)
     columns: list[list[str]] = field(default_factory=list)
     cells: int = 1
+    digest: str = ""
 
     def part(self, lines: Sequence[str], part: slice) -> Sequence[str]:
         """Some of the lines, or of ``lines`` that were made of them; the first of these says its date in any case."""
@@ -61,6 +65,7 @@ class Histories:
         first, end: the user's training interactions among ``items``, ``[users]``.
         last: one past the user's last interaction of all, held-out ones included, ``[users]``.
         items: item of each interaction, sorted by user and time.
+        item_codes: of each item's token, see :func:`~recbole_llmdistill.files.fingerprint.token_codes`.
         without_training: users of the data set without a training interaction.
         training_fingerprint: of the training pairs, see :mod:`recbole_llmdistill.files.fingerprint`.
         days: day of each interaction, see :func:`~recbole_llmdistill.profiles.history.days.days_of`;
@@ -78,6 +83,7 @@ class Histories:
     end: np.ndarray
     last: np.ndarray
     items: np.ndarray
+    item_codes: np.ndarray
     without_training: int
     training_fingerprint: str
     days: np.ndarray | None = None
@@ -155,8 +161,32 @@ class Histories:
             None if self.days is None else self.days[part].tolist(),
         )
         return History(
-            str(self.tokens[index]), items, lines.texts, lines.interactions, lines.dates, columns, len(self._labels)
+            str(self.tokens[index]),
+            items,
+            lines.texts,
+            lines.interactions,
+            lines.dates,
+            columns,
+            len(self._labels),
+            self.digest(index),
         )
+
+    @functools.cached_property
+    def lengths(self) -> np.ndarray:
+        """Training interactions of each user, ``[users]``."""
+        return self.end - self.first
+
+    def digest(self, index: int, interactions: int | None = None) -> str:
+        """Digest of the items, by token and in their order, of a user's first training interactions.
+
+        Args:
+            index: of the user.
+            interactions: how many of them; None: all.
+        """
+        first = int(self.first[index])
+        end = int(self.end[index]) if interactions is None else first + interactions
+        codes = self.item_codes[self.items[first:end]].astype("<u8", copy=False)
+        return hashlib.blake2b(codes.tobytes(), digest_size=16).hexdigest()
 
     def held_out_titles(self, index: int) -> list[str]:
         """Titles of the user's validation and test items, but for items that training shows as well."""
@@ -198,6 +228,7 @@ def load_histories(config: "Config") -> Histories:
         end=end,
         last=np.searchsorted(user_of, user_of[first], side="right"),
         items=interactions[training_part.iid_field].numpy().astype(np.int32),
+        item_codes=token_codes(training_part.field2id_token[training_part.iid_field]),
         without_training=training_part.user_num - 1 - len(first),
         training_fingerprint=training_part.training_fingerprint(),
         days=days,
