@@ -91,7 +91,9 @@ class DistillationModel(_Base):
     @property
     def user_rows(self) -> list[str]:
         """Weights of the state dict that have a row for each user, in the order of the data set's numbers."""
-        return [name for name in self._tables(self.n_users, {"position"}) if "user" in name]
+        tokens = self.token_tables  # as compat remembers them; sequential models do not count users
+        n_users = len(tokens.tables.get(tokens.user_field, ()))
+        return [name for name in self._tables(n_users, {"position"}) if "user" in name]
 
     def _tables(self, rows: int, of_others: set[str]) -> list[str]:
         return [

@@ -20,6 +20,10 @@ from recbole_llmdistill.model.zoo import STUDENTS
 QUICK = ("GRU4RecDistill", "NARMDistill", "STAMPDistill", "LightGCNDistill")
 COLUMNS = {"inter": ["user_id", "item_id", "rating", "timestamp"], "item": ["item_id", "class"]}
 WHOLE = [name for name, model in STUDENTS.items() if model.whole_sequences]
+PAIRWISE = {
+    "loss_type": "BPR",
+    "train_neg_sample_args": {"distribution": "uniform", "sample_num": 1, "dynamic": False, "candidate_num": 0},
+}
 SMALL_MODEL = {"embedding_size": 16, "num_layers": 1, "load_col": COLUMNS}
 
 
@@ -180,3 +184,37 @@ def test_a_student_has_a_docstring_and_its_base() -> None:
 def test_feature_models_say_which_column_is_missing(prepare) -> None:
     with pytest.raises(InputError, match=r"selected_features=.*'class'"):
         prepare("SASRecFDistill")
+
+
+@pytest.mark.parametrize("name", ["GRU4RecDistill", "CaserDistill", "LightGCNDistill"])
+def test_rows_of_items_and_users_follow_their_tokens(prepare, tiny, name: str) -> None:
+    first = prepare(name, epochs=1, **SMALL_MODEL)
+    first.trainer.fit(first.train_data, first.valid_data, verbose=False)
+    header, *lines = (tiny / "tiny.inter").read_text().splitlines()
+    (tiny / "tiny.inter").write_text("\n".join([header, *reversed(lines)]) + "\n")
+    second = prepare(name, distill_warm_start=first.trainer.saved_model_file, **SMALL_MODEL)
+    then, now = first.train_data._dataset, second.train_data._dataset
+    assert list(then.field2id_token["item_id"]) != list(now.field2id_token["item_id"])
+    tables = {"item_id": "item_embedding"} | ({} if name == "GRU4RecDistill" else {"user_id": "user_embedding"})
+    for field, table in tables.items():
+        order = [then.field2token_id[field][token] for token in now.field2id_token[field]]
+        before, after = (getattr(one.model, table).weight for one in (first, second))
+        assert torch.equal(after[1:], before[order][1:])
+
+
+def test_weights_that_cannot_follow_another_order_are_refused(prepare, tiny) -> None:
+    first = prepare("MultiVAEDistill", epochs=1)
+    first.trainer.fit(first.train_data, first.valid_data, verbose=False)
+    header, *lines = (tiny / "tiny.inter").read_text().splitlines()
+    (tiny / "tiny.inter").write_text("\n".join([header, *reversed(lines)]) + "\n")
+    with pytest.raises(InputError, match="cannot follow them"):
+        prepare("MultiVAEDistill", distill_warm_start=first.trainer.saved_model_file)
+
+
+@pytest.mark.parametrize("name", ["GRU4RecDistill", "NARMDistill", "LightGCNDistill"])
+def test_recboles_own_weights_are_a_start(prepare, name: str) -> None:
+    base = prepare(base_model(name), epochs=1, **SMALL_MODEL, **({} if name != "LightGCNDistill" else PAIRWISE))
+    base.trainer.fit(base.train_data, base.valid_data, verbose=False)
+    student = prepare(name, distill_warm_start=base.trainer.saved_model_file, **SMALL_MODEL)
+    for key, weight in student.model.state_dict().items():
+        assert torch.equal(weight, base.model.state_dict()[key]), key
