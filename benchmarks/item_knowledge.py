@@ -7,8 +7,8 @@ An arm is ``plain``, or form:vectors[:control], e.g. ``residual:fields`` or ``in
 ``init:-:cooccurrence`` needs no vectors. With ``--split RS`` (default) the interactions of each user are split 80/10/10
 by time, which gives ten times the test cases of leave-one-out; item texts have seen no interaction, so any split is
 allowed. The best of every fifth epoch on validation is tested. Finished runs are appended to ``--out``, not repeated;
-what each test case came to goes into the folder ``--out`` without its suffix. The table compares each arm with plain,
-over all cases of all seeds together (paired, clustered by user).
+what each test case came to goes into the folder ``--out`` without its suffix. The table compares each arm with
+``--against``, over all cases of all seeds together (paired, clustered by user).
 """
 
 import argparse
@@ -124,8 +124,8 @@ def against(ours: list[dict], theirs: list[dict]) -> tuple[float, float, float]:
     return mean / other.mean(), 1.96 * error / other.mean(), mean / error
 
 
-def report(out: Path, arms: list[str]) -> None:
-    """Print the table of all runs in a file."""
+def report(out: Path, arms: list[str], against_arms: list[str]) -> None:
+    """Print the table of all runs in a file, each arm beside those of ``against_arms``."""
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     lines.sort(key=lambda line: line["seed"])
     of_arm = {arm: [line for line in lines if line["arm"] == arm] for arm in arms}
@@ -141,7 +141,8 @@ def report(out: Path, arms: list[str]) -> None:
         gain, width, t = against([cases[arm][seed] for seed in seeds], [cases[other][seed] for seed in seeds])
         return f"{gain:+.1%} ± {width:.1%} (t {t:.1f}, {len(seeds)} seeds)"
 
-    print("| arm | NDCG@10 | Recall@10 | NLL | rare items | against plain |\n|---|---|---|---|---|---|")
+    print("| arm | NDCG@10 | Recall@10 | NLL | rare items |" + "".join(f" against {arm} |" for arm in against_arms))
+    print("|---|---|---|---|---|" + "---|" * len(against_arms))
     for arm, runs in of_arm.items():
         if runs:
             values = [
@@ -149,7 +150,8 @@ def report(out: Path, arms: list[str]) -> None:
                 for name in ("test_ndcg", "test_recall", "test_nll", "test_ndcg_rare")
                 if (found := [run[name] for run in runs])
             ]
-            print(f"| {arm} | {' | '.join(values)} | {compared(arm, 'plain')} |")
+            values += [compared(arm, other) for other in against_arms]
+            print(f"| {arm} | {' | '.join(values)} |")
 
 
 def file_name(arm: str, seed: int) -> str:
@@ -168,6 +170,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=5, help="epochs between evaluations")
     parser.add_argument("--vectors", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--arms", nargs="+", default=["plain"])
+    parser.add_argument("--against", nargs="+", default=["plain"], help="arms of this call that the others meet")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one number N: seeds 0 to N-1; or several")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
@@ -188,7 +191,7 @@ def main() -> None:
             np.savez_compressed(file, **test)
             print(f"{arm} seed {seed}: NDCG@10 {line['test_ndcg']:.4f}, NLL {line['test_nll']:.3f}, rare "
                   f"{line['test_ndcg_rare']:.4f}, {line['seconds']} s", file=sys.stderr, flush=True)  # fmt: skip
-    report(given.out, given.arms)
+    report(given.out, given.arms, given.against)
 
 
 if __name__ == "__main__":
