@@ -79,15 +79,15 @@ def scoring_of(model: CheckpointModel) -> Scoring:
     what = f"{model.file}: {model.name}"
     if not model.sequential or model.user_numbers is not None:
         raise InputError(f"{what} scores users by name, and an export answers sequences of anybody; it has no export")
-    network = model.network.cpu().eval()
-    vectors = getattr(getattr(network, "item_embedding", None), "weight", None)
+    vectors = getattr(getattr(model.network, "item_embedding", None), "weight", None)
     if not isinstance(vectors, nn.Parameter):
         raise InputError(f"{what} has no table of item embeddings; it has no export")
-    bias = cast("torch.Tensor | None", getattr(network, "output_bias", None))
     n_items, generator = len(model.item_tokens), np.random.default_rng(0)
     lengths = [1, 2, min(5, model.longest), model.longest]
     sequences = [generator.integers(1, n_items, length).tolist() for length in lengths]
-    expected = model.scores(sequences, None)[:, 1:]
+    expected = model.scores(sequences, None)[:, 1:].cpu()
+    network = model.network.cpu()  # where it stays, as the export is made there
+    bias = cast("torch.Tensor | None", getattr(network, "output_bias", None))
     # Without padding where that changes nothing, as it is faster.
     for pad_to in (0, model.longest):
         scoring = Scoring(UserState(network, pad_to), vectors, bias, n_items).eval()

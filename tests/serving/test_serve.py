@@ -1,10 +1,14 @@
 """``llmdistill serve`` over HTTP: answers, refusals, overload, reloading and its end."""
 
+import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -221,3 +225,27 @@ def test_what_it_cannot_start_with_is_one_line(exported_once, arguments: list, m
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"error: {message.format(used=port)}")
+
+
+def test_without_its_extra_it_says_what_to_install(exported_once) -> None:
+    code = "import sys; sys.modules['fastapi'] = None\nimport llmdistill_commands\n"
+    code += f"sys.argv = ['llmdistill', 'serve', '--model', {str(exported_once)!r}]\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code + "sys.exit(llmdistill_commands.llmdistill())"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: serve needs fastapi: pip install 'recbole-llmdistill[serve]'\n"
+
+
+def test_the_docker_file_copies_what_is_there_and_installs_what_serve_needs() -> None:
+    """Where it cannot be built."""
+    checkout = Path(__file__).parents[2]
+    text = (checkout / "Dockerfile").read_text().replace("\\\n", " ")
+    sent = {line[1:] for line in (checkout / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = {name for line in text.splitlines() if line.startswith("COPY ") for name in line.split()[1:-1]}
+    assert copied == sent
+    assert all((checkout / name).exists() for name in copied)
+    extras = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    needed = {re.match(r"[a-z-]+", requirement)[0] for requirement in extras["serve"]}
+    assert needed <= set(text.split())
