@@ -18,7 +18,8 @@ from recbole_llmdistill.files.resources import checkout
 __version__ = "0.1.0"
 
 # The front doors, each imported when it is first asked for.
-_DOORS = {name: f"api.{name}" for name in ("generate", "encode", "reduce", "inspect", "compare", "tune", "recommend")}
+_NAMES = ("generate", "encode", "reduce", "inspect", "compare", "tune", "recommend", "export", "serve")
+_DOORS = {name: f"api.{name}" for name in _NAMES}
 _DOORS["distill"] = "own_models"
 _DOORS["Recommender"] = "recommendation.recommender"
 __all__ = ["__version__", *_DOORS]

@@ -16,7 +16,7 @@ from tiny_dataset import SMALL, write_tiny_dataset
 
 import recbole_llmdistill  # noqa: F401  (registers the models)
 
-pytest_plugins = ["vector_fixtures"]
+pytest_plugins = ["vector_fixtures", "checkpoint_fixtures"]
 
 # The same examples in every run: a red test then speaks of the change and not of chance.
 hypothesis.settings.register_profile("repeatable", derandomize=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class RecommendOptions(Options):
     """Options of :func:`recommend`."""
 
-    checkpoint: Path = Field(description="file that run_recbole wrote")
+    checkpoint: Path = Field(description="file that run_recbole wrote, or folder that export wrote")
     sequences: Path | None = Field(
         None,
         description="item sequences of any users: .jsonl, .csv or .parquet with item_ids and perhaps user_id, "

@@ -21,6 +21,8 @@ COMMANDS = {
     "tune": "search a model's settings",
     "compare": "compare models on one split, with seeds, significance and controls",
     "recommend": "the next items for users or sequences, from a checkpoint",
+    "export": "a checkpoint's model as a folder, for ONNX Runtime or PyTorch",
+    "serve": "an exported model behind HTTP",
 }
 """What each command is for; its module is imported when it is called."""
 LISTS = ("encoders", "llms", "reducers", "converters", "losses", "prompts", "presets")

@@ -46,6 +46,10 @@ class CheckpointModel:
         item_numbers: number of each token, without the padding's.
         item_counts: ``[N]`` int64, training targets that each item is; None where the checkpoint does not say.
         user_numbers: number of each user token; None where scores do not depend on who the user is.
+        network: the model itself, in evaluation.
+        dataset: name of the data set.
+        validation: ``metric``, ``value`` and ``epoch`` by which training chose these weights; empty where the
+            checkpoint does not say.
 
     Raises:
         InputError: the file cannot be used, or needs a data set that is not there.
@@ -78,7 +82,9 @@ class CheckpointModel:
         self.name: str = config["model"]
         self.sequential = model.type == ModelType.SEQUENTIAL
         self.longest: int = config["MAX_ITEM_LIST_LENGTH"] if self.sequential else 0
-        self._model, self._device = model.eval(), config["device"]
+        self.network, self._device = model.eval(), config["device"]
+        self.dataset: str = config["dataset"]
+        self.validation = _validation(state, config)
         self.item_tokens = tables.tokens(tables.item_field)
         self.item_numbers = {token: number for number, token in enumerate(self.item_tokens) if number}
         counts = item_counts.from_checkpoint(state, len(self.item_tokens), self.file)
@@ -100,16 +106,16 @@ class CheckpointModel:
                 none may be empty where the model is :attr:`sequential`.
             users: ``[B]`` user numbers, for a model that has :attr:`user_numbers`.
         """
-        columns = {} if users is None else {self._model.USER_ID: torch.tensor(users)}
+        columns = {} if users is None else {self.network.USER_ID: torch.tensor(users)}
         if self.sequential:
             lengths = torch.tensor([min(len(sequence), self.longest) for sequence in sequences])
             # Of our own models alone it is known that padding changes nothing.
-            width = int(lengths.max()) if isinstance(self._model, DistillationModel) else self.longest
+            width = int(lengths.max()) if isinstance(self.network, DistillationModel) else self.longest
             rows = np.zeros((len(sequences), width), dtype=np.int64)
             for row, sequence, length in zip(rows, sequences, lengths.tolist(), strict=True):
                 row[:length] = sequence[len(sequence) - length :]
-            columns |= {self._model.ITEM_SEQ: torch.from_numpy(rows), self._model.ITEM_SEQ_LEN: lengths}
-        predict = cast(Callable[[Interaction], torch.Tensor], self._model.full_sort_predict)
+            columns |= {self.network.ITEM_SEQ: torch.from_numpy(rows), self.network.ITEM_SEQ_LEN: lengths}
+        predict = cast(Callable[[Interaction], torch.Tensor], self.network.full_sort_predict)
         scores = predict(Interaction(columns).to(self._device))
         scores = scores.view(len(sequences), -1)[:, : len(self.item_tokens)].float()  # without a mask token's
         scores[:, 0] = -torch.inf
@@ -237,6 +243,13 @@ class _StandIn:
 
     def __getattr__(self, name: str) -> Any:
         raise _NotInCheckpoint(name)
+
+
+def _validation(state: Mapping[str, Any], config: Any) -> dict[str, Any]:
+    value = state.get("best_valid_score")
+    if not isinstance(value, float) or not np.isfinite(value):
+        return {}
+    return {"metric": str(config["valid_metric"]), "value": value, "epoch": state.get("epoch")}
 
 
 def _check_weights(state: Mapping[str, Any], file: str) -> None:

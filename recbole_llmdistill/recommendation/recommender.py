@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from recbole_llmdistill.errors import InputError
+from recbole_llmdistill.exports.exported_model import ExportedModel
+from recbole_llmdistill.exports.folder import is_export
 from recbole_llmdistill.recommendation.checkpoint_model import CheckpointModel
 from recbole_llmdistill.recommendation.ranking import MOST_ROWS, best, rows_at_once
 from recbole_llmdistill.recommendation.sequences import UserSequence
@@ -47,10 +49,10 @@ class Recommender:
     """Recommends what a checkpoint's model ranks highest. To be made by :meth:`load`.
 
     Args:
-        model: the model of a checkpoint.
+        model: the model of a checkpoint, or of an export.
     """
 
-    def __init__(self, model: CheckpointModel) -> None:
+    def __init__(self, model: CheckpointModel | ExportedModel) -> None:
         self._model = model
 
     @classmethod
@@ -58,7 +60,7 @@ class Recommender:
         """Of a checkpoint alone; neither the data set nor profiles need be there.
 
         Args:
-            checkpoint: file that ``run_recbole`` wrote.
+            checkpoint: file that ``run_recbole`` wrote, or folder that ``llmdistill export`` made of it.
             data_path: folder that holds the folder of the data set, which is loaded where the checkpoint does not
                 suffice: it has no item tokens (RecBole's own, and older ones), its model is built from the
                 interactions, or histories of users are asked for. None: where training found it, and for no
@@ -67,6 +69,8 @@ class Recommender:
         Raises:
             InputError: the file cannot be used, or needs a data set that is not there.
         """
+        if is_export(checkpoint):
+            return cls(ExportedModel(checkpoint))
         return cls(CheckpointModel(checkpoint, data_path))
 
     @property
@@ -222,7 +226,7 @@ class Recommender:
     ) -> Iterator[Recommendation]:
         users = [request.user_number for request in requests if request.user_number is not None]
         sequences = [request.items for request in requests]
-        scores = self._model.scores(sequences, None if self._model.user_numbers is None else users)
+        scores = torch.as_tensor(self._model.scores(sequences, None if self._model.user_numbers is None else users))
         if exclude_seen:
             rows = [row for row, request in enumerate(requests) for _ in request.items]
             items = [item for request in requests for item in request.items]

@@ -31,7 +31,10 @@ def command(*arguments: str) -> str:
     [
         ["--help"],
         ["--version"],
-        *([name, "--help"] for name in ("generate", "encode", "reduce", "tune", "compare", "recommend")),
+        *(
+            [name, "--help"]
+            for name in ("generate", "encode", "reduce", "tune", "compare", "recommend", "export", "serve")
+        ),
     ],
     ids=" ".join,
 )
