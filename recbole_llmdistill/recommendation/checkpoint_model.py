@@ -109,8 +109,8 @@ class CheckpointModel:
         columns = {} if users is None else {self.network.USER_ID: torch.tensor(users)}
         if self.sequential:
             lengths = torch.tensor([min(len(sequence), self.longest) for sequence in sequences])
-            # Of our own models alone it is known that padding changes nothing.
-            width = int(lengths.max()) if isinstance(self.network, DistillationModel) else self.longest
+            # Of our models on whole sequences alone it is known that padding changes nothing.
+            width = int(lengths.max()) if getattr(self.network, "whole_sequences", False) else self.longest
             rows = np.zeros((len(sequences), width), dtype=np.int64)
             for row, sequence, length in zip(rows, sequences, lengths.tolist(), strict=True):
                 row[:length] = sequence[len(sequence) - length :]
