@@ -16,6 +16,7 @@ from recbole.utils import ModelType, init_seed
 
 from recbole_llmdistill.compat import item_counts
 from recbole_llmdistill.compat.checkpoints import (
+    check_weights,
     config_of,
     explained,
     first_line,
@@ -58,7 +59,7 @@ class CheckpointModel:
         self._histories: Histories | None = None
         if getattr(config.model_class, "type", None) in (ModelType.CONTEXT, ModelType.DECISIONTREE):
             raise InputError(f"{self.file}: {config['model']} scores rows of features, and neither users nor sequences")
-        _check_weights(state, self.file)
+        check_weights(weights_of(state, self.file), self.file)
         if data_path is not None:
             config["data_path"] = str(Path(data_path) / config["dataset"])
         tables = TokenTables.from_checkpoint(state, self.file)
@@ -237,9 +238,3 @@ class _StandIn:
 
     def __getattr__(self, name: str) -> Any:
         raise _NotInCheckpoint(name)
-
-
-def _check_weights(state: Mapping[str, Any], file: str) -> None:
-    for name, weight in weights_of(state, file).items():
-        if weight.is_floating_point() and weight.isnan().any():
-            raise InputError(f"{file}: the weight {name} holds NaN; train again")
