@@ -130,6 +130,17 @@ def weights_of(state: Mapping[str, Any], file: str | os.PathLike) -> dict[str, t
     return dict(weights)
 
 
+def check_weights(weights: Mapping[str, torch.Tensor], file: str) -> None:
+    """Refuse weights of a training that has failed.
+
+    Raises:
+        InputError: one holds NaN; names it.
+    """
+    for name, weight in weights.items():
+        if weight.is_floating_point() and weight.isnan().any():
+            raise InputError(f"{file}: the weight {name} holds NaN; train again")
+
+
 class _TorchWithPlainCheckpoints(types.ModuleType):
     """``torch`` as RecBole's modules see it: everything is torch's, but for checkpoints."""
 

@@ -138,9 +138,9 @@ def check_exclude_seen(final: Mapping[str, Any]) -> bool:
     Raises:
         InputError: it is neither true nor false, or a sequential model is to be asked for sampled items.
     """
+    given: Any = final.get("eval_exclude_seen")
     try:
-        given = {"eval_exclude_seen": final.get("eval_exclude_seen")}
-        exclude = DistillationSettings.model_validate(given).eval_exclude_seen
+        exclude = DistillationSettings(eval_exclude_seen=given).eval_exclude_seen
     except ValidationError as error:
         raise InputError(describe_problem(error.errors()[0])) from error
     arguments = final.get("eval_args")

@@ -16,6 +16,7 @@ from recbole.utils import ModelType, init_seed
 
 from recbole_llmdistill.compat import item_counts
 from recbole_llmdistill.compat.checkpoints import (
+    check_weights,
     config_of,
     explained,
     first_line,
@@ -62,7 +63,7 @@ class CheckpointModel:
         self._histories: Histories | None = None
         if getattr(config.model_class, "type", None) in (ModelType.CONTEXT, ModelType.DECISIONTREE):
             raise InputError(f"{self.file}: {config['model']} scores rows of features, and neither users nor sequences")
-        _check_weights(state, self.file)
+        check_weights(weights_of(state, self.file), self.file)
         if data_path is not None:
             config["data_path"] = str(Path(data_path) / config["dataset"])
         tables = TokenTables.from_checkpoint(state, self.file)
@@ -250,9 +251,3 @@ def _validation(state: Mapping[str, Any], config: Any) -> dict[str, Any]:
     if not isinstance(value, float) or not np.isfinite(value):
         return {}
     return {"metric": str(config["valid_metric"]), "value": value, "epoch": state.get("epoch")}
-
-
-def _check_weights(state: Mapping[str, Any], file: str) -> None:
-    for name, weight in weights_of(state, file).items():
-        if weight.is_floating_point() and weight.isnan().any():
-            raise InputError(f"{file}: the weight {name} holds NaN; train again")

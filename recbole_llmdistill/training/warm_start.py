@@ -1,8 +1,8 @@
 """Weights of an older catalogue as the start of training on today's: rows follow their tokens.
 
 Items that the checkpoint knows keep their rows, wherever they stand now; items that are gone are left out; new items
-start from rows made of the others' by their texts, where there are vectors of these, or from the model's usual
-initialisation. Where a model has tables of users, the same holds for these, without texts.
+start from what their texts say of them, where there are vectors of these, or from the model's usual initialisation.
+Where a model has tables of users, the same holds for these, without texts.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,15 @@ import torch
 from recbole.config import Config
 
 from recbole_llmdistill.compat import item_counts
-from recbole_llmdistill.compat.checkpoints import read_checkpoint, weights_of
+from recbole_llmdistill.compat.checkpoints import check_weights, read_checkpoint, weights_of
 from recbole_llmdistill.compat.token_tables import KEY, TokenTables, difference, warn_of_unknown_order
 from recbole_llmdistill.data.item_vectors import read_item_vectors
 from recbole_llmdistill.data.vector_lookup import find_item_vectors
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation_model import DistillationModel
 
-NEIGHBOURS = 10
-"""Items whose rows' mean a new item starts from, nearest in text."""
 RIDGE = 0.1
 """Of the map from text to rows: added to the diagonal of the vectors' products, as a share of its mean."""
-_ROWS_AT_ONCE = 1024
 
 
 def warm_start(model: DistillationModel, config: Config, file: str) -> None:
@@ -36,11 +33,12 @@ def warm_start(model: DistillationModel, config: Config, file: str) -> None:
         file: the checkpoint, ours or RecBole's own of the base model; one without tokens is taken by row numbers.
 
     Raises:
-        InputError: it is no such checkpoint, or is of another model, other sizes or other items.
+        InputError: it is no such checkpoint, holds NaN, or is of another model, other sizes or other items.
     """
     told = f"distill_warm_start: {file}"
     state = read_checkpoint(file, map_location=next(model.parameters()).device)
     weights = weights_of(state, told)
+    check_weights(weights, told)
     then = TokenTables.from_checkpoint(state, told)
     lines = [f"Training starts from the weights in {file}"]
     try:
@@ -50,7 +48,7 @@ def warm_start(model: DistillationModel, config: Config, file: str) -> None:
             items = Matched.of(then, model.token_tables, "items", told)
             items.take_rows(model, model.item_rows, weights)
             counts = item_counts.from_checkpoint(state, items.then, told)
-            lines.append(items.line(*_fill(model, config, weights, items, counts)))
+            lines.append(items.line(_fill(model, config, weights, items, counts)))
             matched = [items]
             if user_rows := model.user_rows:
                 users = Matched.of(then, model.token_tables, "users", told)
@@ -132,18 +130,13 @@ class Matched:
             table[: len(self.rows)][self.known] = then[self.rows[self.known]].to(table)
             table[len(self.rows) :] = then[self.then :]
 
-    def line(self, filled: int = 0, how: str = "") -> str:
-        """What became of the rows, for people.
-
-        Args:
-            filled: new ones that do not start from the usual initialisation.
-            how: from what these do.
-        """
+    def line(self, filled: int = 0) -> str:
+        """What became of the rows, for people; ``filled`` of the new ones start from their texts."""
         kept, new = int(self.known.sum()) - 1, int((~self.known).sum())  # without the padding
         then = self.then - 1
         text = f"{kept:,} of its {then:,} {self.what} keep their rows, {then - kept:,} are gone, {new:,} are new"
         if new:
-            text += f" ({filled:,} start from {how}, " if filled else " ("
+            text += f" ({filled:,} start from a map of their texts, " if filled else " ("
             text += f"{new - filled:,} from the usual initialisation)"
         return text
 
@@ -182,8 +175,8 @@ def _fill(
     weights: dict[str, torch.Tensor],
     items: Matched,
     counts: torch.Tensor | None,
-) -> tuple[int, str]:
-    """Let new items that have a text vector start from the rows of known ones.
+) -> int:
+    """Let new items that have a text vector start from what a map of these says, learnt from the known items.
 
     Args:
         model: of the data set at hand.
@@ -193,20 +186,19 @@ def _fill(
         counts: ``[rows of the checkpoint]`` how often each item was a training target; None: it does not say.
 
     Returns:
-        How many items, and from what they start, for people.
+        How many items.
 
     Raises:
         InputError: the file of item vectors cannot be used, or is not there though it was asked for.
     """
     if items.known.all():
-        return 0, ""
-    knowledge = model.settings.item_knowledge != "none"
+        return 0
     try:
         path = find_item_vectors(config)
     except InputError:
-        if knowledge or config["item_vectors_path"]:
+        if model.settings.item_knowledge != "none" or config["item_vectors_path"]:
             raise
-        return 0, ""
+        return 0
     tokens = model.token_tables.tokens(model.token_tables.item_field)
     texts = read_item_vectors(path, {token: number for number, token in enumerate(tokens)}).standardized("none")
     learnt = items.known & texts.present
@@ -214,42 +206,35 @@ def _fill(
         learnt &= counts[items.rows.clamp(min=0)] > 0
     known, new = learnt.nonzero().squeeze(1), (~items.known & texts.present).nonzero().squeeze(1)
     if not len(known) or not len(new):
-        return 0, ""
-    fill = mapped_from_text if knowledge else nearest_in_text
+        return 0
     for name in model.item_rows:
         if name in weights:
-            weights[name][new] = fill(texts.vectors, known, weights[name][known], new)
-    how = "a map of text vectors to rows" if knowledge else f"the mean of the {NEIGHBOURS} nearest in text"
-    return len(new), how
+            weights[name][new] = mapped_from_text(texts.vectors, known, weights[name][known], new)
+    return len(new)
 
 
-def nearest_in_text(vectors: torch.Tensor, known: torch.Tensor, rows: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-    """Rows for new items: the mean of those of the ``NEIGHBOURS`` known items whose vectors have the largest cosine.
+def mapped_from_text(vectors: torch.Tensor, known: torch.Tensor, rows: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    """Rows for new items by a ridge regression from the known items' vectors to their rows.
+
+    A regression says less than there is: its rows are short, and a short row has no high score with anybody. So they
+    get the mean length of the known ones.
 
     Args:
         vectors: text vectors of all items, ``[N, D]``.
         known: numbers of known items, ``[K]``.
-        rows: theirs, ``[K, ...]``.
+        rows: theirs, ``[K, H]``, or ``[K]``, of numbers, which have no length to be kept.
         new: numbers of new items, ``[M]``.
 
     Returns:
-        ``[M, ...]``.
+        ``[M, H]`` or ``[M]``.
     """
-    unit = torch.nn.functional.normalize(vectors, dim=1)
-    filled = []
-    for part in new.split(_ROWS_AT_ONCE):
-        nearest = (unit[part] @ unit[known].T).topk(min(NEIGHBOURS, len(known)), dim=1).indices
-        filled.append(rows[nearest.to(rows.device)].mean(dim=1))
-    return torch.cat(filled)
-
-
-def mapped_from_text(vectors: torch.Tensor, known: torch.Tensor, rows: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-    """The same by a ridge regression from the known items' vectors to their rows."""
-    texts, wanted = vectors[known].double(), rows.cpu().double().flatten(1)
+    texts, wanted = vectors[known].double(), rows.cpu().double()
     mean_text, mean_row = texts.mean(dim=0), wanted.mean(dim=0)
     centred = texts - mean_text
     products = centred.T @ centred
     products += torch.eye(len(products), dtype=torch.float64) * RIDGE * products.diagonal().mean()
     weights = torch.linalg.solve(products, centred.T @ (wanted - mean_row))
     filled = (vectors[new].double() - mean_text) @ weights + mean_row
-    return filled.reshape(len(new), *rows.shape[1:]).to(rows)
+    if rows.dim() > 1:
+        filled *= wanted.norm(dim=1).mean() / filled.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    return filled.to(rows)

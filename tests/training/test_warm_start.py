@@ -10,7 +10,7 @@ from tiny_dataset import N_ITEMS
 
 from recbole_llmdistill.compat.token_tables import TokenTables
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.training.warm_start import NEIGHBOURS, RIDGE, Matched
+from recbole_llmdistill.training.warm_start import RIDGE, Matched
 
 GONE, NEW = ["i3", "i4", "i59"], ["new1", "new2"]
 BOTH = pytest.mark.parametrize("name", ["SASRecDistill", "BERT4RecDistill"])
@@ -99,50 +99,41 @@ def centred(vectors: dict[str, np.ndarray], present: list[str]) -> dict[str, np.
     return {token: vectors[token] - mean for token in present}
 
 
-@BOTH
-def test_new_items_start_from_their_neighbours_in_text(trained, prepare, tiny, caplog, name: str) -> None:
-    first = trained(name)
-    next_week(tiny)
+@pytest.mark.parametrize("knowledge", ["none", "init", "residual"])
+def test_new_items_start_from_a_map_of_their_texts(trained, prepare, tiny, caplog, knowledge: str) -> None:
     vectors = write_item_vectors(tiny, without=["new2", "i8"])
-    with caplog.at_level(logging.INFO):
-        second = prepare(name, distill_warm_start=first.trainer.saved_model_file, state="INFO")
-    assert f"2 are new (1 start from the mean of the {NEIGHBOURS} nearest in text, 1 from the usual" in caplog.text
-    now, usual = rows_of(second), rows_of(prepare(name))
-    assert torch.equal(now["new2"], usual["new2"])
-    counts = dict(zip(first.train_data._dataset.field2id_token["item_id"], first.model.item_counts, strict=True))
-    learnt = [token for token in now if token in vectors and counts.get(token, 0) > 0]
-    texts = centred(vectors, [token for token in now if token in vectors])
-    text = texts["new1"]
-    cosine = {token: texts[token] @ text / np.linalg.norm(texts[token]) / np.linalg.norm(text) for token in learnt}
-    nearest = sorted(learnt, key=lambda token: -cosine[token])[:NEIGHBOURS]
-    expected = torch.stack([now[token] for token in nearest]).mean(dim=0)
-    assert torch.allclose(now["new1"], expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("knowledge", ["init", "residual"])
-def test_with_item_knowledge_they_start_from_a_map_of_their_texts(trained, prepare, tiny, knowledge: str) -> None:
-    vectors = write_item_vectors(tiny)
     first = trained(item_knowledge=knowledge)
     next_week(tiny)
-    second = prepare(item_knowledge=knowledge, distill_warm_start=first.trainer.saved_model_file)
-    now = rows_of(second)
+    with caplog.at_level(logging.INFO):
+        file = first.trainer.saved_model_file
+        second = prepare(item_knowledge=knowledge, distill_warm_start=file, state="INFO")
+    assert "2 are new (1 start from a map of their texts, 1 from the usual initialisation)" in caplog.text
+    now, usual = rows_of(second), rows_of(prepare(item_knowledge=knowledge))
+    assert torch.equal(now["new2"], usual["new2"])
     counts = dict(zip(first.train_data._dataset.field2id_token["item_id"], first.model.item_counts, strict=True))
     texts = centred(vectors, [token for token in now if token in vectors])
     learnt = [token for token in now if counts.get(token, 0) > 0 and token in texts]
-    inputs = np.stack([texts[token] for token in learnt]).astype(np.float64)
+    scale = np.sqrt(np.mean(np.stack([*texts.values()]) ** 2))  # as ItemVectors has it
+    inputs = np.stack([texts[token] for token in learnt]).astype(np.float64) / scale
     outputs = np.stack([now[token].numpy() for token in learnt]).astype(np.float64)
-    # Ridge regression as least squares with further rows, and its scale as ItemVectors has it.
-    scale = np.sqrt(np.mean(np.stack([*texts.values()]) ** 2))
-    inputs /= scale
     centre, mean = inputs.mean(axis=0), outputs.mean(axis=0)
+    # Ridge regression as least squares with further rows.
     strength = RIDGE * np.mean(np.sum((inputs - centre) ** 2, axis=0))
     left = np.vstack([inputs - centre, np.sqrt(strength) * np.eye(6)])
     right = np.vstack([outputs - mean, np.zeros((6, outputs.shape[1]))])
-    weights = np.linalg.lstsq(left, right, rcond=None)[0]
-    for token in NEW:
-        assert np.allclose(now[token], (texts[token] / scale - centre) @ weights + mean, atol=1e-5)
-    second.trainer.fit(second.train_data, second.valid_data)  # nothing of it is thrown away at the start
-    assert second.model.item_embedding.weight.shape[0] == len(now)
+    row = (texts["new1"] / scale - centre) @ np.linalg.lstsq(left, right, rcond=None)[0] + mean
+    row *= np.linalg.norm(outputs, axis=1).mean() / np.linalg.norm(row)
+    assert np.allclose(now["new1"], row, atol=1e-5)
+
+
+def test_a_bias_is_mapped_as_it_is(trained, prepare, tiny) -> None:
+    write_item_vectors(tiny)
+    first = trained("BERT4RecDistill")
+    torch.nn.init.constant_(first.model.output_bias, 3.0)
+    first.trainer._save_checkpoint(0)
+    next_week(tiny)
+    second = prepare("BERT4RecDistill", distill_warm_start=first.trainer.saved_model_file)
+    assert torch.allclose(second.model.output_bias, torch.tensor(3.0))
 
 
 def test_residual_keeps_the_rows_of_items_that_training_does_not_see(trained, prepare, tiny) -> None:
@@ -172,6 +163,15 @@ def test_another_number_of_rows_behind_the_items_is_refused(trained, prepare, ti
         prepare("BERT4RecDistill", distill_warm_start=file)
     with pytest.raises(InputError, match=r"does not hold weights of this model.*item_embedding\.weight is \[61, 16\]"):
         prepare(distill_warm_start=file, hidden_size=8)
+
+
+def test_weights_of_a_failed_training_are_refused(trained, prepare) -> None:
+    first = trained()
+    with torch.no_grad():
+        first.model.item_embedding.weight[3] = torch.nan
+    first.trainer._save_checkpoint(0)
+    with pytest.raises(InputError, match=r"distill_warm_start: .*the weight item_embedding\.weight holds NaN"):
+        prepare(distill_warm_start=first.trainer.saved_model_file)
 
 
 class OfUsers(torch.nn.Module):

@@ -41,11 +41,12 @@ def notes(analysis: Analysis) -> list[str]:
     versions = code_versions(records)
     if len(versions) > 1:
         lines.append(f"These runs were made by different code: {', '.join(versions)}.")
-    ranked = {record["config"].get("repeatable") for record in records}
-    if len(ranked) > 1:
+    configs = [record["config"] for record in records]
+    ranks_seen = {bool(config.get("repeatable")) and not config.get("eval_exclude_seen") for config in configs}
+    if len(ranks_seen) > 1:
         lines.append(
             "General recommenders rank the items that the user has not seen in training, as RecBole has it; sequential "
-            "models rank all items."
+            "models rank all items (eval_exclude_seen=True: those that the user has not seen)."
         )
     return lines
 
