@@ -84,7 +84,7 @@ def test_compare_runs_it_in_its_workers(mine, tiny) -> None:
         "--seeds=2", "--out=table", f"--data_path={tiny.parent}", "--profile_split_check=warn", *SETTINGS,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "RecentMeanDistill" in Path("table/results.md").read_text()
+    assert "RecentMeanDistill" in Path("table/tables/comparison.md").read_text()
 
 
 def test_the_environment_can_name_it(mine) -> None:

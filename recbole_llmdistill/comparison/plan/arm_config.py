@@ -153,7 +153,8 @@ def _identity(config: Config, profiles: Path | None) -> str:
         checked = DistillationSettings.from_config(config)
         ours = checked.model_dump() | checked.loss_options.model_dump()
         settings |= {key: value for key, value in ours.items() if key in settings}  # 0 and 0.0 are one value
-        settings["distill_layer"] = resolve_layer(settings["distill_layer"], settings["n_layers"])
+        if (layers := MODELS[config["model"]].number_of_layers(config)) is not None:
+            settings["distill_layer"] = resolve_layer(settings["distill_layer"], layers)
     if profiles is not None:
         settings["profiles"] = hashlib.sha256(profiles.read_bytes()).hexdigest()
     if knows_items(config):

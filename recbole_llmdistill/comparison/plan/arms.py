@@ -52,7 +52,7 @@ def build_arms(
         ablations: names in ``properties/comparison/ablations.yaml``, likewise.
         vectors: name -> file or folder of further profile vectors, likewise.
         baseline: label of an arm, or name of a model.
-        configured: gives the final settings of a distilled model; ``n_layers`` and ``sequence_training`` are read.
+        configured: gives the final settings of a distilled model; ``sequence_training`` and the number of layers are read.
 
     Raises:
         InputError: an unknown model, control, ablation or baseline; names the nearest.
@@ -106,7 +106,7 @@ def _variants(
     arms = [
         Arm(f"{name}, {ablation} {label}", name, "ablation", {key: value}, plain)
         for ablation in dict.fromkeys(ablations)
-        for key, label, value in ablation_settings(ablation, settings)
+        for key, label, value in ablation_settings(ablation, name, settings)
     ]
     paths = vectors.items()
     return arms + [Arm(f"{name}, {label}", name, "ablation", {"vectors_path": path}, plain) for label, path in paths]
