@@ -52,7 +52,7 @@ def build_arms(
         ablations: names in ``properties/comparison/ablations.yaml``, likewise.
         vectors: name -> file or folder of further profile vectors, likewise.
         baseline: label of an arm, or name of a model.
-        configured: gives the final settings of a distilled model; ``sequence_training`` and the number of layers are read.
+        configured: gives the final settings of a distilled model.
 
     Raises:
         InputError: an unknown model, control, ablation or baseline; names the nearest.
