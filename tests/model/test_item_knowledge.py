@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 from recbole.model.sequential_recommender import BERT4Rec, SASRec
+from recbole.utils import get_model
 
+from recbole_llmdistill.config.model_names import base_model
 from recbole_llmdistill.data.item_vectors import ItemVectors, cooccurrence_vectors, load_item_vectors, training_matrix
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.formats.entity import ITEMS
@@ -279,3 +281,22 @@ def test_smoothing_by_text_ends_with_training_and_resumes_exactly(prepare, item_
 def test_smoothing_where_it_cannot_be(configure, settings: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         configure(**{"item_target_smoothing": 0.2, **settings})
+
+
+@pytest.mark.parametrize("name", ["GRU4RecDistill", "COREDistill", "RepeatNetDistill", "LightGCNDistill"])
+def test_other_students_know_items_too(prepare, item_vectors, name: str) -> None:
+    settings = {"distill_alpha": 0.0, "epochs": 2, "embedding_size": 16, "load_col": None}
+    plain, prepared = prepare(name, **settings), fitted(prepare(name, item_knowledge="residual", **settings))
+    model = prepared.model
+    assert list(model.state_dict()) == list(plain.model.state_dict())
+    base = get_model(base_model(name))(prepared.config, prepared.train_data._dataset)
+    base.load_state_dict(model.state_dict())
+    batch = next(iter(prepared.test_data))[0]
+    assert torch.equal(model.eval().full_sort_predict(batch), base.eval().full_sort_predict(batch))
+    before, after = (getattr(one, model.item_table).weight for one in (fitted(plain).model, model))
+    assert not torch.equal(before, after)
+
+
+def test_a_model_without_a_table_of_items_says_so(prepare, item_vectors) -> None:
+    with pytest.raises(InputError, match="MultiVAEDistill has no table of item embeddings; set item_knowledge=none"):
+        fitted(prepare("MultiVAEDistill", item_knowledge="residual", distill_alpha=0.0, epochs=1))
