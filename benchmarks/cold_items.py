@@ -119,7 +119,7 @@ def main() -> None:
     results: dict[str, list[tuple[float, float]]] = {}
     for seed in given.seeds:
         from recbole_llmdistill.data.item_vectors import load_item_vectors
-        from recbole_llmdistill.training.warm_start import mapped_from_text
+        from recbole_llmdistill.model.item_knowledge import mapped_from_text
 
         cold = set(np.random.default_rng(seed).permutation(tokens)[: len(tokens) // 10].tolist())
         found = cases(cold)

@@ -345,7 +345,7 @@ class DistillationModel(_Base):
         for key in [key for key in state if f"{_HEAD}." in key]:
             del state[key]
         if any(_PARTS in key for key in state):  # in their place, the table that they come to
-            table = cast(nn.Embedding, self._items()).weight.detach()
+            table = item_knowledge.folded(cast(nn.Embedding, self._items()))
             parts = list(state.items())
             state.clear()
             for key, part in parts:

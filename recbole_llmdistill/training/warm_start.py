@@ -19,9 +19,7 @@ from recbole_llmdistill.data.item_vectors import read_item_vectors
 from recbole_llmdistill.data.vector_lookup import find_item_vectors
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.distillation_model import DistillationModel
-
-RIDGE = 0.1
-"""Of the map from text to rows: added to the diagonal of the vectors' products, as a share of its mean."""
+from recbole_llmdistill.model.item_knowledge import mapped_from_text
 
 
 def warm_start(model: DistillationModel, config: Config, file: str) -> None:
@@ -211,30 +209,3 @@ def _fill(
         if name in weights:
             weights[name][new] = mapped_from_text(texts.vectors, known, weights[name][known], new)
     return len(new)
-
-
-def mapped_from_text(vectors: torch.Tensor, known: torch.Tensor, rows: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-    """Rows for new items by a ridge regression from the known items' vectors to their rows.
-
-    A regression says less than there is: its rows are short, and a short row has no high score with anybody. So they
-    get the mean length of the known ones.
-
-    Args:
-        vectors: text vectors of all items, ``[N, D]``.
-        known: numbers of known items, ``[K]``.
-        rows: theirs, ``[K, H]``, or ``[K]``, of numbers, which have no length to be kept.
-        new: numbers of new items, ``[M]``.
-
-    Returns:
-        ``[M, H]`` or ``[M]``.
-    """
-    texts, wanted = vectors[known].double(), rows.cpu().double()
-    mean_text, mean_row = texts.mean(dim=0), wanted.mean(dim=0)
-    centred = texts - mean_text
-    products = centred.T @ centred
-    products += torch.eye(len(products), dtype=torch.float64) * RIDGE * products.diagonal().mean()
-    weights = torch.linalg.solve(products, centred.T @ (wanted - mean_row))
-    filled = (vectors[new].double() - mean_text) @ weights + mean_row
-    if rows.dim() > 1:
-        filled *= wanted.norm(dim=1).mean() / filled.norm(dim=1, keepdim=True).clamp(min=1e-12)
-    return filled.to(rows)

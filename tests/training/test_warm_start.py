@@ -10,7 +10,8 @@ from tiny_dataset import N_ITEMS
 
 from recbole_llmdistill.compat.token_tables import TokenTables
 from recbole_llmdistill.errors import InputError
-from recbole_llmdistill.training.warm_start import RIDGE, Matched
+from recbole_llmdistill.model.item_knowledge import RIDGE
+from recbole_llmdistill.training.warm_start import Matched
 
 GONE, NEW = ["i3", "i4", "i59"], ["new1", "new2"]
 BOTH = pytest.mark.parametrize("name", ["SASRecDistill", "BERT4RecDistill"])
