@@ -111,6 +111,9 @@ def build_app(service: Service) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def refuse(_request: Request, error: HTTPException) -> Response:
+        # What the JSON reader breaks off at: deep nesting, on Python 3.11.
+        if error.status_code == 400:
+            return _error(422, "body: no JSON that can be read")
         return _error(error.status_code, str(error.detail), error.headers)
 
     app.add_middleware(_Guard, service=service)
