@@ -4,10 +4,11 @@
     python benchmarks/export_latency.py --checkpoint model.pth --items 1682 10000 1000000
 
 The ten best items of random sequences of 50 items, for 1 and for 64 sequences. With another number of items than the
-checkpoint's, the encoder is the checkpoint's and the item embeddings are random. The ways are taken in turn, within one
+checkpoint's, the encoder is the checkpoint's and the item embeddings are random. The ways take turns, within one
 process. With its own number, NDCG@10 of its test part is measured too (full ranking, seen items among them, as in
-RecBole's evaluation of sequential models), for which its data set must be there. ``--index`` adds hnswlib's index: time
-of one query and recall@20 against the exact best, by its ``ef``. Random vectors are the hardest case for such an index.
+RecBole's evaluation of sequential models), for which its data set must be there. ``--index`` adds faiss's index: time
+of one query and recall@20 against the exact best, by its ``efSearch``. Random vectors are the hardest case for such
+an index. ``--replay`` adds RePlay's SasRec of the same sizes (``peers/create_environments.sh``), compiled by OpenVINO.
 """
 
 import argparse
@@ -19,21 +20,27 @@ import time
 from pathlib import Path
 
 import numpy as np
+from child import run_child
 
 
 def milliseconds(calls: dict, rounds: int, limit: float) -> dict[str, dict[str, float]]:
-    """Median and 99th percentile of each call, taken in turn for so many rounds or seconds."""
+    """Median and 99th percentile of each call, of so many rounds or seconds, in ten blocks that take turns.
+
+    One call by turns would not do: the threads of each library wait busily for a while after a call, and take the cores
+    from the next one's.
+    """
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
-        call()
-    end = time.perf_counter() + limit
-    for number in range(rounds):
+    for _ in range(10):
         for name, call in calls.items():
-            start = time.perf_counter()
+            time.sleep(0.1)
             call()
-            times[name].append((time.perf_counter() - start) * 1000)
-        if number >= 20 and time.perf_counter() > end:
-            break
+            end = time.perf_counter() + limit / 10 / len(calls)
+            for number in range(max(2, rounds // 10)):
+                start = time.perf_counter()
+                call()
+                times[name].append((time.perf_counter() - start) * 1000)
+                if number and time.perf_counter() > end:
+                    break
     return {
         name: {"p50": float(np.percentile(taken, 50)), "p99": float(np.percentile(taken, 99)), "calls": len(taken)}
         for name, taken in times.items()
@@ -66,7 +73,7 @@ def test_ndcg(checkpoint: Path, models: dict) -> dict[str, float]:
 
 def with_index(folder: Path, sequences: list) -> list[dict]:
     """Recall@20 of the index, and the time of the state and a query, for several breadths of its search."""
-    import hnswlib
+    import faiss
     import onnxruntime
 
     with np.load(folder / "item_vectors.npz") as file:
@@ -77,20 +84,19 @@ def with_index(folder: Path, sequences: list) -> list[dict]:
     states = graph.run(None, {"items": items, "lengths": lengths})[0]
     scores = states @ vectors[1:].T
     exact = np.argpartition(-scores, 20, axis=1)[:, :20] + 1
-    index = hnswlib.Index("ip", vectors.shape[1])
-    index.load_index(str(folder / "items.hnsw"))
-    index.set_num_threads(1)
+    index = faiss.read_index(str(folder / "items.faiss"))
+    faiss.omp_set_num_threads(1)
     found = []
-    for breadth in (50, 200, 800):
-        index.set_ef(breadth)
-        labels, _ = index.knn_query(states, k=20)
+    for breadth in (64, 256, 1024):
+        parameters = faiss.SearchParametersHNSW(efSearch=breadth)
+        _, labels = index.search(states, 20, params=parameters)
         recall = float(np.mean([len(np.intersect1d(*pair)) / 20 for pair in zip(labels, exact, strict=True)]))
 
-        def one() -> None:
+        def one(parameters: faiss.SearchParameters = parameters) -> None:
             state = graph.run(None, {"items": items[:1], "lengths": lengths[:1]})[0]
-            index.knn_query(state, k=20)
+            index.search(state, 20, params=parameters)
 
-        found.append({"ef": breadth, "recall@20": recall, **milliseconds({"one": one}, 200, 5)["one"]})
+        found.append({"efSearch": breadth, "recall@20": recall, **milliseconds({"one": one}, 200, 5)["one"]})
     return found
 
 
@@ -130,6 +136,12 @@ def measure(n_items: int, folder: Path, arguments: argparse.Namespace) -> dict:
         return milliseconds(calls, arguments.rounds, arguments.seconds)
 
     result["batches"] = {rows: of_rows(rows) for rows in (1, 64)}
+    if arguments.replay:
+        rounds = ["--rounds", arguments.rounds, "--seconds", arguments.seconds]
+        options = ["--items", n_items, "--topk", 10, *rounds, "--batches", *result["batches"]]
+        found = run_child("recommend_replay.py", *options, python=arguments.replay, threads=arguments.threads)
+        for rows, taken in result["batches"].items():
+            taken[f"RePlay {found['version']}, compiled"] = found["batches"][str(rows)]
     if arguments.index:
         queries = np.random.default_rng(1).integers(1, n_items + 1, (64, 50)).tolist()
         result["index"] = with_index(folder / "fp32", queries)
@@ -145,8 +157,8 @@ def print_rows(result: dict) -> None:
         print("|", " | ".join([f"{result['items']:,}", str(rows), *cells, *tail]), "|", flush=True)
     for one in result.get("index", []):
         print(
-            f"hnsw of {result['items']:,} items, ef {one['ef']}: recall@20 {one['recall@20']:.3f}, p50 {one['p50']:.2f}"
-            f" ms, p99 {one['p99']:.2f} ms (export with index: {result['export_seconds']:.0f} s)",
+            f"hnsw of {result['items']:,} items, efSearch {one['efSearch']}: recall@20 {one['recall@20']:.3f}, "
+            f"p50 {one['p50']:.2f} ms, p99 {one['p99']:.2f} ms (export with index: {result['export_seconds']:.0f} s)",
             flush=True,
         )
 
@@ -158,7 +170,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=20, help="of each size and batch, at most")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--index", action="store_true", help="with hnswlib's index")
+    parser.add_argument("--index", action="store_true", help="with faiss's index")
+    parser.add_argument("--replay", help="Python of an environment with RePlay")
     parser.add_argument("--out", type=Path, help="append raw results, a JSON line per size")
     arguments = parser.parse_args()
     sys.argv = sys.argv[:1]  # RecBole reads the command line of any process
@@ -168,8 +181,11 @@ def main() -> None:
 
     torch.set_num_threads(arguments.threads)
     print(f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, {arguments.threads} threads")
-    print("| items | batch | PyTorch p50 / p99, ms | ONNX Runtime | int8 | MB: fp32, int8 | NDCG@10: all three |")
-    print("|---|---|---|---|---|---|---|")
+    compiled = " RePlay, compiled |" if arguments.replay else ""
+    head = (
+        f"| items | batch | PyTorch p50 / p99, ms | ONNX Runtime | int8 |{compiled} MB: fp32, int8 | NDCG@10 of three |"
+    )
+    print(head + "\n" + "|---" * (head.count("|") - 1) + "|")
     with tempfile.TemporaryDirectory() as name:
         for n_items in arguments.items:
             folder = Path(name, str(n_items))

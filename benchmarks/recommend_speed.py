@@ -1,12 +1,12 @@
 """Users per second and peak memory of ``llmdistill recommend``, by the size of the catalogue.
 
-    python benchmarks/recommend_speed.py --rectools envs/rectools/bin/python
+    python benchmarks/recommend_speed.py --rectools envs/rectools/bin/python --replay envs/replay/bin/python
 
 An untrained SASRecDistill (two layers, d = 64, windows of 50) and sequences of 20 items; 20 others for each user.
 One thread, and seconds are those that the processor worked, so that a busy machine hardly matters.
-What one user takes, which is starting and reading the checkpoint, is taken off. RecTools' SASRec of these sizes
-(``peers/create_environments.sh``) recommends as much in one call, after a single training step; its memory is that of
-the call, with the model and the data set that the call needs.
+What one user takes, which is starting and reading the checkpoint, is taken off. RecTools' SASRec of these sizes, after
+a single training step, and RePlay's (``peers/create_environments.sh``) recommend as much in one call; their memory is
+that of the call, with the model and the data set that the call needs.
 """
 
 import argparse
@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--users", type=int, nargs="+", default=[20_000, 300], help="for each number of items")
     parser.add_argument("--rectools", help="Python of an environment with RecTools")
+    parser.add_argument("--replay", help="Python of an environment with RePlay")
     arguments = parser.parse_args()
     sys.argv = sys.argv[:1]  # RecBole reads the command line of any process
     print(f"{machine()}\n")
@@ -85,11 +86,13 @@ def main() -> None:
             seconds, memory = recommend(folder, users, n_items)
         row = f"{(users - 1) / (seconds - start):,.0f} | {memory:,.0f} | {start:.1f} |"
         print(f"| {n_items:,} | {users:,} | `llmdistill recommend` | {row}", flush=True)
-        if arguments.rectools:
+        for peer, python in (("RecTools", arguments.rectools), ("RePlay", arguments.replay)):
+            if not python:
+                continue
             options = ["--items", n_items, "--users", users, "--length", LENGTH, "--topk", TOPK]
-            found = run_child("recommend_rectools.py", *options, python=arguments.rectools, threads=1)
+            found = run_child(f"recommend_{peer.lower()}.py", *options, python=python, threads=1)
             row = f"{users / found['seconds']:,.0f} | {found['memory']:,.0f} | |"
-            print(f"| {n_items:,} | {users:,} | RecTools {found['version']}, `recommend` | {row}", flush=True)
+            print(f"| {n_items:,} | {users:,} | {peer} {found['version']} | {row}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,29 +2,18 @@
 
 import argparse
 import json
-import re
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from peak_memory import forget_peak, peak_memory
 from pytorch_lightning import Trainer, seed_everything
 from rectools import Columns
 from rectools import __version__ as version
 from rectools.dataset import Dataset
 from rectools.models import SASRecModel
 from rectools.models.nn.item_net import IdEmbeddingsItemNet
-
-
-def peak_memory() -> float:
-    """Of this process in MiB, since the start or since :func:`forget_peak`."""
-    return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
-
-
-def forget_peak() -> None:
-    """Let :func:`peak_memory` begin again."""
-    Path("/proc/self/clear_refs").write_text("5")
 
 
 def main() -> None:

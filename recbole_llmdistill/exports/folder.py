@@ -10,7 +10,7 @@ README.md        model card
 item_vectors.npz with ``--parts``: ``vectors [N, D]``, whose row is the item's number
 user_state.onnx  with ``--parts``: graph of items and lengths to the state ``[B, D]``; scores are its products with the
                  item vectors
-items.hnsw       with ``--index hnsw``: hnswlib's index of the item vectors
+items.faiss      with ``--index hnsw``: an HNSW graph of the item vectors, by faiss
 ================ =====================================================================================================
 
 Nothing in it is a pickle, and reading it imports neither PyTorch nor RecBole.
@@ -39,7 +39,7 @@ ITEMS = "items.json"
 CARD = "README.md"
 VECTORS = "item_vectors.npz"
 USER_STATE = "user_state.onnx"
-INDEX = "items.hnsw"
+INDEX = "items.faiss"
 
 
 class ExportedFile(BaseModel):

@@ -6,7 +6,7 @@ _PURPOSE = {
     ITEMS: "item tokens by number, and how often each was a training target",
     VECTORS: "item vectors, row by number",
     USER_STATE: "graph of items and lengths to the state whose products with the item vectors are the scores",
-    INDEX: "hnswlib's index of the item vectors, inner product, labelled by item number",
+    INDEX: "faiss's HNSW graph of the item vectors, inner product, labelled by item number",
 }
 
 

@@ -4,7 +4,6 @@ import json
 import shutil
 import sys
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from recbole_llmdistill.exports.exported_model import ExportedModel
 from recbole_llmdistill.recommendation.checkpoint_model import CheckpointModel
 
 onnxruntime = pytest.importorskip("onnxruntime")
+faiss = pytest.importorskip("faiss")
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}  # of scores: sums of a batch of another shape are added in another order
 LONGEST = 10
 SEQUENTIAL = ["SASRecDistill", "BERT4RecDistill", "SASRec", "BERT4Rec", "GRU4Rec"]
@@ -117,26 +117,22 @@ def test_eight_bits_are_fewer_bytes_and_nearly_the_same_ranking(checkpoint) -> N
 
 @pytest.mark.parametrize("name", ["SASRecDistill", "BERT4RecDistill"])
 def test_parts_give_the_scores_and_an_index_finds_the_best(checkpoint, name: str) -> None:
-    with_index = find_spec("hnswlib") is not None
-    folder = exported(checkpoint(name), parts=True, index="hnsw" if with_index else "none")
-    with np.load(folder / "item_vectors.npz", allow_pickle=False) as file:
-        vectors = file["vectors"]
+    file = checkpoint(name)
+    folder = exported(file, parts=True, index="hnsw")
+    with np.load(folder / "item_vectors.npz", allow_pickle=False) as archive:
+        vectors = archive["vectors"]
     graph = onnxruntime.InferenceSession(folder / "user_state.onnx")
     items, lengths, _ = random_batch(5, 6)
     (states,) = graph.run(None, {"items": items, "lengths": lengths})
     model = ExportedModel(folder)
     expected = model.scores([row[:length].tolist() for row, length in zip(items, lengths, strict=True)])
     np.testing.assert_allclose((states @ vectors.T)[:, 1:], expected[:, 1:], **TOLERANCE)
-    if not with_index:
-        pytest.skip("hnswlib is not installed")
-    import hnswlib
-
-    index = hnswlib.Index("ip", vectors.shape[1])
-    index.load_index(str(folder / "items.hnsw"))
-    index.set_ef(N_ITEMS)
-    found, distances = index.knn_query(states, k=3)
-    assert found.astype(int).tolist() == (-expected).argsort(axis=1)[:, :3].tolist()
-    np.testing.assert_allclose(1 - distances, -np.sort(-expected, axis=1)[:, :3], **TOLERANCE)
+    index = faiss.read_index(str(folder / "items.faiss"))
+    scores, found = index.search(states, 3, params=faiss.SearchParametersHNSW(efSearch=N_ITEMS))
+    assert found.tolist() == (-expected).argsort(axis=1)[:, :3].tolist()
+    np.testing.assert_allclose(scores, -np.sort(-expected, axis=1)[:, :3], **TOLERANCE)
+    first = (folder / "items.faiss").read_bytes()
+    assert (exported(file, parts=True, index="hnsw", overwrite=True) / "items.faiss").read_bytes() == first
 
 
 def test_weights_beside_a_graph_that_protobuf_cannot_hold(checkpoint, monkeypatch) -> None:

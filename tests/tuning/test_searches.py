@@ -1,6 +1,7 @@
 """Whole searches on Ray: the winner and what is left behind, failures, kill -9 and --resume, pruning, limits."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,16 @@ def test_a_search_from_its_space_to_its_winner(arguments, tmp_path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {
         *("dataset", "space.yaml", "found", "saved", "output.txt", "all.result")
     }
+
+
+@pytest.mark.slow
+def test_a_search_over_a_model_of_ones_own(arguments, tmp_path) -> None:
+    shutil.copy(Path(__file__).parents[2] / "examples" / "own_model.py", tmp_path / "mine.py")
+    (tmp_path / "space.yaml").write_text("learning_rate: {choice: [0.01, 0.001]}\n")
+    command = [argument for argument in arguments if not argument.startswith(("--model", "--hidden_size"))]
+    search([*command, "--model=mine:RecentMean", "--embedding_size=16", "--trials=2", "--epochs=2"])
+    assert [row["status"] for row in rows()] == ["finished", "finished"]
+    assert Path(best()["checkpoint"]).name.startswith("RecentMeanDistill-")
 
 
 @pytest.mark.slow
