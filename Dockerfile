@@ -2,7 +2,7 @@
 # `docker kill --signal HUP CONTAINER` loads the folder again, `docker stop` ends it when begun requests are answered.
 FROM python:3.13-slim
 
-RUN useradd --create-home service
+RUN useradd --create-home --uid 1000 service
 WORKDIR /source
 COPY constraints.txt pyproject.toml setup.py README.md LICENSE llmdistill_commands.py ./
 COPY properties properties
@@ -12,7 +12,7 @@ COPY recbole_llmdistill recbole_llmdistill
 RUN pip install --no-cache-dir -c constraints.txt fastapi uvicorn onnxruntime prometheus-client numpy pydantic pyyaml psutil \
     && pip install --no-cache-dir --no-deps .
 
-USER service
+USER 1000
 WORKDIR /home/service
 EXPOSE 8080
 STOPSIGNAL SIGTERM

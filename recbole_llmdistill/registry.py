@@ -23,6 +23,7 @@ import recbole.trainer
 import yaml
 from recbole.config import Config
 from recbole.data.dataset import Dataset
+from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.model.sequential_recommender import BERT4Rec
 from recbole.utils import ModelType
 from recbole.utils.argument_list import dataset_arguments
@@ -42,6 +43,7 @@ from recbole_llmdistill.data.general_dataset import GeneralDistillationDataset
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.files.resources import properties
 from recbole_llmdistill.model.distillation_model import DistillationModel
+from recbole_llmdistill.model.esasrec import ESASRec
 from recbole_llmdistill.model.zoo import STUDENTS
 from recbole_llmdistill.training.trainer import DistillationTrainer
 
@@ -59,6 +61,7 @@ _PACKAGES = {
 
 def register() -> None:
     """Register this package's models and defaults with RecBole; a second call changes nothing."""
+    _let_find(ESASRec)
     for model in STUDENTS.values():
         register_model(model)
     for name in quick_start.__all__:  # see quick_start's docstring
@@ -71,7 +74,16 @@ def register() -> None:
 
 
 def register_model(model: type[DistillationModel]) -> None:
-    """Let RecBole find a distilled model by its class name, with its data set and trainer.
+    """Let RecBole find a distilled model by its class name, with its data set and trainer."""
+    _let_find(model)
+    name = model.__name__
+    setattr(recbole.data.dataset, f"{name}Dataset", _dataset_of(model))
+    setattr(recbole.trainer, f"{name}Trainer", DistillationTrainer)
+    MODELS[name] = model
+
+
+def _let_find(model: type[AbstractRecommender]) -> None:
+    """Let RecBole find a class by its name.
 
     RecBole's module of that name is an empty one with the class in it: the class's own may be a script.
     """
@@ -81,9 +93,6 @@ def register_model(model: type[DistillationModel]) -> None:
     setattr(module, name, model)
     sys.modules[module.__name__] = module
     setattr(package, name, model)
-    setattr(recbole.data.dataset, f"{name}Dataset", _dataset_of(model))
-    setattr(recbole.trainer, f"{name}Trainer", DistillationTrainer)
-    MODELS[name] = model
 
 
 def _dataset_of(model: type[DistillationModel]) -> type[Dataset]:
@@ -102,10 +111,13 @@ def _merge_external_config_dict(self: Config, original: Callable) -> None:
 def _load_internal_config_dict(self: Config, original: Callable, model: str, model_class: type, dataset: str) -> None:
     """After RecBole's own defaults, ours: of the model, the data set, a preset; all below any user's setting."""
     original(self, model, model_class, dataset)
+    file = f"{base_model(model)}.yaml"
+    of_recbole = Path(recbole.__file__).parent / "properties" / "model" / file
+    if model in MODELS and of_recbole.is_file():
+        _add_defaults(self, of_recbole)
+    if (own := properties("model", file)).is_file():
+        _add_defaults(self, own)
     if model in MODELS:
-        base = Path(recbole.__file__).parent / "properties" / "model" / f"{base_model(model)}.yaml"
-        if base.is_file():
-            _add_defaults(self, base)
         self.internal_config_dict.update({key: field.default for key, field in fields().items()})
         self.internal_config_dict.update(defaults_of(MODELS[model]))
         self.parameters["Distillation"] = list(fields())

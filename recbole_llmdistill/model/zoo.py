@@ -1,4 +1,4 @@
-"""Students: RecBole's models, each with what distillation has to know of it, in a line.
+"""Students: RecBole's models and ESASRec, each with what distillation has to know of it, in a line.
 
 Each ``<Model>Distill`` is made of RecBole's class and :class:`DistillationModel`; a model with a class of its own,
 SASRec or BERT4Rec, needed more than a line.
@@ -18,6 +18,7 @@ from recbole_llmdistill.config.model_names import distilled_name, model_names
 from recbole_llmdistill.model.bert4recdistill import BERT4RecDistill
 from recbole_llmdistill.model.causal_model import CausalModel
 from recbole_llmdistill.model.distillation_model import DistillationModel
+from recbole_llmdistill.model.esasrec import ESASRec
 from recbole_llmdistill.model.sasrecdistill import SASRecDistill
 
 
@@ -74,6 +75,7 @@ STUDENTS: dict[str, type[DistillationModel]] = {
     for model in (
         SASRecDistill,
         BERT4RecDistill,
+        student(ESASRec, causal=True, states_from="encoder", layers_setting="n_layers"),
         student(sequential.GRU4Rec, causal=True, states_from="gru_layers"),
         student(sequential.NARM, states_from="gru"),
         student(sequential.STAMP),
