@@ -1,4 +1,4 @@
-"""eSASRec: SASRec with gated layers, the strongest plain model here."""
+"""eSASRec: SASRec with gated layers."""
 
 import torch
 from recbole.config import Config
