@@ -17,6 +17,7 @@ from recbole_llmdistill import Recommender
 from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.exports import onnx_graph, writing
 from recbole_llmdistill.exports.exported_model import ExportedModel
+from recbole_llmdistill.exports.neighbour_index import write_index
 from recbole_llmdistill.recommendation.checkpoint_model import CheckpointModel
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -131,8 +132,13 @@ def test_parts_give_the_scores_and_an_index_finds_the_best(checkpoint, name: str
     scores, found = index.search(states, 3, params=faiss.SearchParametersHNSW(efSearch=N_ITEMS))
     assert found.tolist() == (-expected).argsort(axis=1)[:, :3].tolist()
     np.testing.assert_allclose(scores, -np.sort(-expected, axis=1)[:, :3], **TOLERANCE)
-    first = (folder / "items.faiss").read_bytes()
-    assert (exported(file, parts=True, index="hnsw", overwrite=True) / "items.faiss").read_bytes() == first
+
+
+def test_the_same_vectors_give_the_same_index(tmp_path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(3000, 16)).astype(np.float32)
+    for name in ("one", "other"):
+        write_index(vectors, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
 def test_weights_beside_a_graph_that_protobuf_cannot_hold(checkpoint, monkeypatch) -> None:
