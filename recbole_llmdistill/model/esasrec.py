@@ -8,6 +8,8 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention, silu
 
+from recbole_llmdistill.errors import InputError
+
 
 class GatedLayer(nn.Module):
     """A layer of LiGR (Borisyuk et al. 2025, arXiv 2502.03417): each update is scaled by a gate of what it is added to.
@@ -71,10 +73,15 @@ class ESASRec(SequentialRecommender):
 
     The paper's third part, the sampled softmax, is a matter of training, ``sequence_loss=sampled_softmax``; for
     catalogues of some ten thousand items the full one is used. Settings are RecBole's of SASRec.
+
+    Raises:
+        InputError: another loss is asked for.
     """
 
     def __init__(self, config: Config, dataset: Dataset) -> None:
         super().__init__(config, dataset)
+        if config["loss_type"] != "CE":
+            raise InputError(f"loss_type={config['loss_type']!r}: ESASRec has no other loss than CE")
         size, inner_size, n_heads = config["hidden_size"], config["inner_size"], config["n_heads"]
         dropout, attention_dropout = config["hidden_dropout_prob"], config["attn_dropout_prob"]
         self.item_embedding = nn.Embedding(self.n_items, size, padding_idx=0)

@@ -6,6 +6,7 @@ import torch
 from recbole.quick_start import run_recbole
 
 from recbole_llmdistill import Recommender
+from recbole_llmdistill.errors import InputError
 from recbole_llmdistill.model.esasrec import GatedEncoder, GatedLayer
 
 
@@ -80,3 +81,9 @@ def test_it_trains_and_recommends(tiny, tmp_path, name: str) -> None:
     (found,) = recommender.recommend([["i1", "i2"]], k=3, exclude_seen=True)
     assert found.source == "model"
     assert len(set(found.items) - {"i1", "i2"}) == 3
+
+
+def test_a_pairwise_loss_is_refused_and_not_passed_over(prepare) -> None:
+    pairwise = {"distribution": "uniform", "sample_num": 1, "dynamic": False}
+    with pytest.raises(InputError, match="loss_type='BPR': ESASRec has no other loss than CE"):
+        prepare("ESASRecDistill", sequence_training="prefix", loss_type="BPR", train_neg_sample_args=pairwise)
